@@ -1,0 +1,1 @@
+"""One readable recipe per run; each a few lines on top of ``base``."""

@@ -1,0 +1,70 @@
+"""Every option with its default; recipes import ``get_config`` and change a few lines.
+
+Override any of them on the command line, for example ``--config.train.steps=800``.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The defaults."""
+    config = ConfigDict()
+    config.experiment = "augmentation"  # a module of experiments/
+    config.seed = 0  # of simulation, subsampling, folds, codec, draws and classifier
+
+    config.data = ConfigDict()
+    config.data.path = ""  # a native netCDF file; empty: the simulated set
+    config.data.class_counts = ()  # records drawn per class, sorted by class name; () keeps all
+    config.data.n_retention = 512  # simulated set only
+    config.data.n_drift = 1024
+
+    config.preprocess = ConfigDict()
+    # "low:high" in the axis' unit, "" keeps all, "auto" keeps all of a file and the analyte window of the simulated set.
+    config.preprocess.slow_range = "auto"
+    config.preprocess.fast_range = "auto"
+    config.preprocess.wavelet = "db3"
+    # Halvings of an axis; -1: as many as leave at least 96 points.
+    config.preprocess.slow_level = -1
+    config.preprocess.fast_level = -1
+    config.preprocess.log = True
+    config.preprocess.log_knee = 10.0  # in median absolute deviations from the baseline
+
+    config.codec = ConfigDict()
+    config.codec.latent = 16  # d
+    config.codec.patch = 16
+    config.codec.width = 64
+    config.codec.depth = 1
+    config.codec.heads = 2
+
+    config.series = ConfigDict()  # drift series below this fraction of the mean variance are thinned out
+    config.series.threshold = 0.1
+    config.series.kept_fraction = 0.2
+
+    config.train = ConfigDict()  # of each of the two stages
+    config.train.steps = 400
+    config.train.batch = 128
+    config.train.learning_rate = 3e-3
+    config.train.weight_decay = 1e-4
+    config.train.warmup = 0.05
+    config.train.clip = 1.0
+    config.train.evaluate_every = 50
+    config.train.validation_fraction = 0.1
+    config.train.validation_series = 1024
+    config.train.checkpoint_seconds = 30.0
+
+    config.sampler = ConfigDict()
+    config.sampler.name = "gaussian_cholesky"
+    config.sampler.ridge = 0.1  # λ, relative to the mean variance
+
+    config.classifier = ConfigDict()
+    config.classifier.name = "pca_rf"
+    config.classifier.components = 22
+    config.classifier.trees = 200
+
+    config.protocol = ConfigDict()
+    config.protocol.names = "strict"  # "strict", "paper" (leaks) or "strict,paper"
+    config.protocol.folds = 5
+    config.protocol.repeats = 1
+    config.protocol.grouped = False  # True keeps every group on one side of each split
+    config.protocol.ratio = 1.0  # synthetic records per training record
+    return config

@@ -1,0 +1,97 @@
+"""Runs one experiment from a config: ``python -m experiments.run --config configs/quickstart.py``.
+
+Any option of the config can be set on the command line: ``--config.train.steps=800``. Your own data:
+``--config.data.path=my_records.nc``. Results, report, synthetic records and checkpoints go to the work directory;
+the same command again goes on where an interrupted run stopped.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from experiments import augmentation, settings, workdir
+from gcims_jax.errors import InputError
+from gcims_jax.train import TrainingDiverged
+
+EXPERIMENTS = {"augmentation": augmentation.run}
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; default runs/NAME_OF_CONFIG.")
+CACHE = flags.DEFINE_string(
+    "compilation_cache", None, "Folder in which JAX keeps compiled code for later runs; off by default."
+)
+
+
+def main(argv: list[str]) -> None:
+    """Checks everything, then runs; input errors and interruptions end with one message."""
+    logging.set_verbosity(logging.WARNING)  # JAX and orbax narrate
+    try:
+        if len(argv) > 1:
+            raise InputError(f"command line: expected options that begin with --, got {argv[1:]}")
+        if CONFIG.value is None:
+            raise InputError("--config: expected a recipe, for example --config configs/quickstart.py, got none")
+        _run()
+    except (InputError, TrainingDiverged) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
+
+
+def _run() -> None:
+    start = time.perf_counter()
+    config = CONFIG.value
+    if CACHE.value:
+        jax.config.update("jax_compilation_cache_dir", str(Path(CACHE.value).absolute()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if config.experiment not in EXPERIMENTS:
+        raise InputError(f"experiment: expected one of {sorted(EXPERIMENTS)}, got {config.experiment!r}")
+    setup = settings.prepare(config)
+    folder = Path(WORKDIR.value or Path("runs") / Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem)
+    software = workdir.about_software()
+    workdir.claim(
+        folder,
+        identity={"config": config.to_dict(), "data": {"fingerprint": setup.fingerprint, "shape": setup.records.shape}},
+        about={**software, "device": settings.describe_device(), "seed": config.seed},
+    )
+    n, r, t = setup.records.shape
+    print(
+        f"{n} records of {r} × {t} points, {len(setup.records.classes)} classes; preprocessed to "
+        f"{' × '.join(map(str, setup.compression.shape))}; {len(setup.folds)} folds; {settings.describe_device()}",
+        flush=True,
+    )
+    seconds = {"data": time.perf_counter() - start}
+    summary = EXPERIMENTS[config.experiment](setup, config.seed, folder, software, seconds)
+    _print_summary(summary, folder)
+
+
+def _print_summary(summary: dict, folder: Path) -> None:
+    for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
+        print(f"\n{name}" + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
+        for arm, scores in part["arms"].items():
+            accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]
+            print(
+                f"  {arm:24s} accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}   "
+                f"balanced {balanced['mean']:.3f} ± {balanced['std']:.3f}"
+            )
+        print(f"  {part['comparison']['sentence']}")
+    print(f"\n{summary['timing']['total']:.0f} s; report: {folder / 'report.html'}")
+
+
+def _parse(argv: list[str]) -> list[str]:
+    """Flags as usual, but an unknown option of the config is one message with the nearest name, not a traceback."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:
+        text = " ".join(str(error.args[0] if error.args else error).split())
+        sys.exit(f"error: unknown option of the config: {text}; configs/base.py lists all options")
+    except (TypeError, ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: --config: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse)

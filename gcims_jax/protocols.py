@@ -1,0 +1,251 @@
+"""Splits, arms and folds: how synthetic records are judged, and who may see which records.
+
+``strict``: everything that learns (scaling, codec, class statistics, classifier) sees the training part of a fold
+alone. Only this protocol carries a verdict.
+
+``paper``: the published procedure. Scaling, codec and class statistics see all records once, then classifiers are
+cross-validated. Test records have shaped the synthetic ones, so its scores leak; the gap to ``strict`` is reported.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from gcims_jax import classify, codec, linalg, metrics, preprocess
+from gcims_jax.classify import ClassifierConfig
+from gcims_jax.codec import Codec, CodecConfig
+from gcims_jax.errors import InputError
+from gcims_jax.preprocess import PreprocessConfig, Scaling
+from gcims_jax.samplers import SAMPLERS
+from gcims_jax.train import Curves
+
+Array = jax.Array
+
+PROTOCOLS = ("strict", "paper")
+LEAKS = {"strict": False, "paper": True}
+ARMS = ("original", "reconstructed", "original+synthetic", "reconstructed+synthetic")
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """The whole method's configuration, from compressed records to predictions.
+
+    Attributes:
+      preprocess, codec, classifier: see there.
+      sampler: a key of ``SAMPLERS``.
+      sampler_options: its keyword options as (name, value) pairs.
+      ratio: synthetic records per training record, the same for every class.
+    """
+
+    preprocess: PreprocessConfig = PreprocessConfig()
+    codec: CodecConfig = CodecConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    sampler: str = "gaussian_cholesky"
+    sampler_options: tuple[tuple[str, Any], ...] = ()
+    ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {self.sampler!r}")
+        if not self.ratio > 0.0:
+            raise InputError(f"protocol.ratio: expected synthetic records per training record above 0, got {self.ratio}")
+
+
+class Fold(NamedTuple):
+    """One split; indices of records."""
+
+    repeat: int
+    fold: int
+    train: np.ndarray
+    test: np.ndarray
+
+
+class Generator(NamedTuple):
+    """All that was learned from one set of training records.
+
+    Attributes:
+      scaling: to and from the [0, 1] scale.
+      codec: both autoencoders.
+      sampler_state: class statistics.
+      curves: training curves per stage.
+      seconds: spent on codec and statistics.
+    """
+
+    scaling: Scaling
+    codec: Codec
+    sampler_state: Any
+    curves: dict[str, Curves]
+    seconds: dict[str, float]
+
+
+def make_folds(
+    labels_N: np.ndarray, groups_N: np.ndarray | None, *, folds: int, repeats: int, grouped: bool, seed: int
+) -> list[Fold]:
+    """Repeated stratified k-fold; grouped keeps every group on one side of each split.
+
+    Raises:
+      InputError: fewer than two classes or folds, a class with fewer records than folds, groups that are asked for
+        but not there, or that leave a class out of a training part.
+    """
+    classes_K, counts_K = np.unique(labels_N, return_counts=True)
+    if folds < 2 or repeats < 1:
+        raise InputError(f"protocol: expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
+    if len(classes_K) < 2:
+        raise InputError(f"labels: expected at least 2 classes, got {len(classes_K)}: {classes_K.tolist()}")
+    for name, count in zip(classes_K, counts_K, strict=True):
+        if count < folds:
+            raise InputError(
+                f"class {str(name)!r}: expected at least as many records as folds ({folds}), got {count}; "
+                f"set protocol.folds to {max(2, count)} or less, or leave the class out"
+                if count > 1
+                else f"class {str(name)!r}: expected at least as many records as folds ({folds}), got 1; leave the class out"
+            )
+    if grouped and groups_N is None:
+        raise InputError("protocol.grouped: expected records with groups, got none; set protocol.grouped=False")
+    if grouped and len(np.unique(groups_N)) < folds:
+        raise InputError(
+            f"protocol.folds: expected at most as many folds as groups ({len(np.unique(groups_N))}), got {folds}"
+        )
+    result = []
+    for repeat in range(repeats):
+        splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
+            folds, shuffle=True, random_state=seed + repeat
+        )
+        for fold, (train, test) in enumerate(splitter.split(labels_N, labels_N, groups_N if grouped else None)):
+            missing = sorted(set(classes_K) - set(labels_N[train]))
+            if missing or not len(test):
+                raise InputError(
+                    f"protocol.grouped: the groups leave {f'class {str(missing[0])!r} out of the training part' if missing else 'nothing to test'} "
+                    f"in fold {fold + 1} of {folds}; set protocol.folds lower or protocol.grouped=False"
+                )
+            result.append(Fold(repeat, fold, train, test))
+    return result
+
+
+def fit_generator(
+    key: Array,
+    train_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    method: Method,
+    *,
+    directory: Path | None = None,
+    title: str | None = None,
+) -> Generator:
+    """Learns scaling, codec and class statistics from compressed training records, and from nothing else.
+
+    Args:
+      key: of everything random.
+      train_NxRxT: compressed training records in the input's unit.
+      labels_N: their integer labels.
+      method: configuration.
+      directory: codec checkpoints, continued from where there are any.
+      title: prefix of progress bars; None shows none.
+    """
+    start = time.perf_counter()
+    scaling = preprocess.fit(train_NxRxT, method.preprocess)
+    x_NxRxT = preprocess.apply(scaling, train_NxRxT)
+    fitted, curves = codec.fit(key, x_NxRxT, method.codec, directory=directory, title=title)
+    trained = time.perf_counter()
+    latents_NxDxD = codec.encode(fitted, x_NxRxT, method.codec)
+    state = SAMPLERS[method.sampler].fit(latents_NxDxD, labels_N, **dict(method.sampler_options))
+    seconds = {"codec": trained - start, "sampler": time.perf_counter() - trained}
+    return Generator(scaling, fitted, state, curves, seconds)
+
+
+def draw(key: Array, generator: Generator, method: Method, labels_S: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Synthetic records S×R×T on the [0, 1] scale, one per label."""
+    latents_SxDxD = SAMPLERS[method.sampler].sample(key, generator.sampler_state, labels_S)
+    return codec.decode(generator.codec, np.asarray(latents_SxDxD), method.codec, shape)
+
+
+def synthetic_labels(labels_N: np.ndarray, ratio: float) -> np.ndarray:
+    """Labels to draw: every class ``ratio`` times its training size, at least one record."""
+    classes_K, counts_K = np.unique(labels_N, return_counts=True)
+    return np.repeat(classes_K, np.maximum(1, np.round(ratio * counts_K)).astype(int))
+
+
+def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
+    """Keys of a fold's training and of its draws; they depend on nothing but seed, protocol and fold."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), PROTOCOLS.index(protocol)), index)
+    fit_key, draw_key = jax.random.split(key)
+    return fit_key, draw_key
+
+
+def score_fold(
+    draw_key: Array,
+    generator: Generator,
+    method: Method,
+    compressed_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    fold: Fold,
+    seed: int,
+) -> dict[str, Any]:
+    """Scores the four arms of one fold on its held-out real records.
+
+    Args:
+      draw_key: of the synthetic records.
+      generator: learned from the training part (``strict``) or from all records (``paper``).
+      method: configuration.
+      compressed_NxRxT: all compressed records.
+      labels_N: integer labels 0 … K-1.
+      fold: which records train the classifier and which test it.
+      seed: of the classifier.
+
+    Returns:
+      A row that can be written as JSON: sizes, reconstruction errors, arms, training curves, sampler and seconds.
+    """
+    start = time.perf_counter()
+    shape = compressed_NxRxT.shape[1:]
+    n_classes = int(labels_N.max()) + 1
+    train_NxRxT, test_NxRxT = (
+        preprocess.apply(generator.scaling, compressed_NxRxT[part]) for part in (fold.train, fold.test)
+    )
+    train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
+    draw_labels_S = synthetic_labels(train_labels, method.ratio)
+    synthetic_SxRxT = draw(draw_key, generator, method, draw_labels_S, shape)
+    reconstructed_NxRxT = codec.reconstruct(generator.codec, train_NxRxT, method.codec)
+    drawn = time.perf_counter()
+
+    linear = linalg.fit_two_sided(train_NxRxT, method.codec.latent)
+    reconstruction = {
+        "mse_train": _mse(reconstructed_NxRxT, train_NxRxT),
+        "mse_test": _mse(codec.reconstruct(generator.codec, test_NxRxT, method.codec), test_NxRxT),
+        "mse_test_linear": _mse(linalg.reconstruct_two_sided(linear, test_NxRxT), test_NxRxT),
+    }
+    arms = {}
+    for arm in ARMS:
+        records = train_NxRxT if arm.startswith("original") else reconstructed_NxRxT
+        labels = train_labels
+        if arm.endswith("+synthetic"):
+            records, labels = np.concatenate([records, synthetic_SxRxT]), np.concatenate([labels, draw_labels_S])
+        classifier = classify.fit(method.classifier, records, labels, seed)
+        arms[arm] = metrics.score(test_labels, classify.predict(classifier, test_NxRxT), n_classes)._asdict()
+    return {
+        "repeat": fold.repeat,
+        "fold": fold.fold,
+        "n_train": len(fold.train),
+        "n_test": len(fold.test),
+        "n_synthetic": len(draw_labels_S),
+        "components": classify.capped_components(method.classifier, len(fold.train), int(np.prod(shape))),
+        "reconstruction": reconstruction,
+        "arms": arms,
+        "curves": {stage: curves._asdict() for stage, curves in generator.curves.items()},
+        "sampler": _sampler_report(generator.sampler_state),
+        "seconds": {**generator.seconds, "draw": drawn - start, "classify": time.perf_counter() - drawn},
+    }
+
+
+def _mse(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.mean((a - b) ** 2))
+
+
+def _sampler_report(state: Any) -> Mapping[str, Any]:
+    """What a sampler notes about its fit per class: the small arrays of its state."""
+    fields = getattr(state, "_asdict", dict)()
+    return {name: np.asarray(value) for name, value in fields.items() if np.ndim(value) == 1}

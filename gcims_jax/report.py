@@ -1,0 +1,337 @@
+"""Pictures and the self-contained page of a run; the only module that plots."""
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import FuncNorm
+from matplotlib.figure import Figure
+
+from gcims_jax.preprocess import Scaling
+from gcims_jax.records import Axis
+
+matplotlib.use("Agg")
+
+REAL, SYNTHETIC, GREY = "#1f4e79", "#c8553d", "#8a8a8a"
+
+
+class Examples(NamedTuple):
+    """One held-out real record per class, its reconstruction and a synthetic record of that class.
+
+    Attributes:
+      classes: K class names.
+      real_KxLxM, reconstructed_KxLxM, synthetic_KxLxM: in the input's unit, on the cropped grid.
+      slow, fast: its axes.
+      scaling: gives the colour scale, so that small and large peaks both show.
+      unit: of the values.
+    """
+
+    classes: Sequence[str]
+    real_KxLxM: np.ndarray
+    reconstructed_KxLxM: np.ndarray
+    synthetic_KxLxM: np.ndarray
+    slow: Axis
+    fast: Axis
+    scaling: Scaling
+    unit: str
+
+
+def write(
+    workdir: Path, results: Mapping[str, Any], rows_by_protocol: Mapping[str, Sequence[Mapping]], examples: Examples
+) -> None:
+    """Writes ``figures/*.png`` and ``report.html`` into a work directory.
+
+    Args:
+      workdir: of the run.
+      results: content of ``results.json``.
+      rows_by_protocol: rows of folds, for the training curves.
+      examples: records to show.
+    """
+    summaries = results.get("protocols") or {results["protocol"]["name"]: results}
+    figures = {
+        "records": plot_records(examples),
+        "arms": plot_arms(summaries),
+        "confusion": plot_confusion(summaries, list(results["dataset"]["classes"])),
+        "training": plot_training(rows_by_protocol),
+        "classes": plot_class_counts(results["dataset"]["classes"]),
+    }
+    folder = workdir / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    images = {}
+    for name, figure in figures.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+        (folder / f"{name}.png").write_bytes(buffer.getvalue())
+        images[name] = base64.b64encode(buffer.getvalue()).decode()
+    temporary = workdir / ".report.html.tmp"
+    temporary.write_text(render(results, summaries, images), encoding="utf-8")
+    temporary.replace(workdir / "report.html")
+
+
+def plot_records(examples: Examples) -> Figure:
+    """Real | reconstructed | synthetic, one row per class, one colour scale."""
+    columns = {
+        "real (held out)": examples.real_KxLxM,
+        "reconstructed": examples.reconstructed_KxLxM,
+        "synthetic": examples.synthetic_KxLxM,
+    }
+    figure, axes = _grid(len(examples.classes), len(columns), width=4.0, height=2.5, sharex=True, sharey=True)
+    extent = (*examples.fast.values[[0, -1]], *examples.slow.values[[0, -1]])
+    low, high = np.quantile(examples.real_KxLxM, 0.001), examples.real_KxLxM.max()
+    norm = _log_norm(examples.scaling, float(low), float(high))
+    for j, (title, records_KxLxM) in enumerate(columns.items()):
+        axes[0, j].set_title(title)
+        axes[-1, j].set_xlabel(examples.fast.label)
+        for i, name in enumerate(examples.classes):
+            image = axes[i, j].imshow(
+                records_KxLxM[i], origin="lower", aspect="auto", extent=extent, norm=norm, cmap="viridis",
+                interpolation="nearest",
+            )  # fmt: skip
+            if j == 0:
+                axes[i, j].set_ylabel(f"{name}\n{examples.slow.label}", fontsize=8)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 2.0 / len(examples.classes)), aspect=30)
+    bar.set_label(examples.unit if examples.unit not in ("", "1") else "value")
+    ticks = preprocess_ticks(examples.scaling, float(low), float(high))
+    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    return figure
+
+
+def preprocess_ticks(scaling: Scaling, low: float, high: float, count: int = 6) -> np.ndarray:
+    """Values evenly spread on the colour scale, in the input's unit, rounded to two figures."""
+    forward, inverse = _scale_functions(scaling)
+    ticks = inverse(np.linspace(*forward(np.array([low, high])), count))[1:-1]
+    return np.unique([low, *[float(f"{tick:.2g}") for tick in ticks], high])
+
+
+def plot_arms(summaries: Mapping[str, Mapping]) -> Figure:
+    """Accuracy and balanced accuracy of each arm: mean, standard deviation and every fold."""
+    scores = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+    figure, axes = _grid(len(summaries), 2, width=5.2, height=2.7, sharex=True)
+    for i, (name, summary) in enumerate(summaries.items()):
+        for j, (score, title) in enumerate(scores.items()):
+            ax = axes[i, j]
+            for y, (arm, values) in enumerate(summary["arms"].items()):
+                colour = SYNTHETIC if "synthetic" in arm else REAL
+                per_fold_J = np.asarray(values[score]["per_fold"])
+                ax.plot(per_fold_J, np.full(len(per_fold_J), y) + 0.22, ".", color=GREY, markersize=5)
+                ax.errorbar(values[score]["mean"], y, xerr=values[score]["std"], fmt="o", color=colour, capsize=4)
+            ax.set_yticks(range(len(summary["arms"])), list(summary["arms"]) if j == 0 else [])
+            ax.set_ylim(len(summary["arms"]) - 0.5, -0.5)
+            ax.grid(axis="x", alpha=0.3)
+            ax.set_xlabel(title)
+            leak = " — leaks, not evidence" if summary["protocol"]["leaks"] else ""
+            ax.set_title(f"{name}{leak}", fontsize=9)
+    return figure
+
+
+def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> Figure:
+    """Confusion matrices without and with synthetic records, counts over all folds."""
+    arms = ("original", "original+synthetic")
+    size = max(3.2, 0.5 * len(classes) + 1.5)
+    figure, axes = _grid(len(summaries), 2, width=size + 1.2, height=size)
+    for i, (name, summary) in enumerate(summaries.items()):
+        for j, arm in enumerate(arms):
+            ax, counts_KxK = axes[i, j], np.asarray(summary["arms"][arm]["confusion"])
+            shares_KxK = counts_KxK / np.maximum(counts_KxK.sum(axis=1, keepdims=True), 1)
+            ax.imshow(shares_KxK, vmin=0.0, vmax=1.0, cmap="Blues")
+            for (row, column), count in np.ndenumerate(counts_KxK):
+                if count:
+                    ink = "white" if shares_KxK[row, column] > 0.5 else "black"
+                    ax.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
+            ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=7)
+            ax.set_yticks(range(len(classes)), classes if j == 0 else [], fontsize=7)
+            ax.set_xlabel("predicted")
+            ax.set_title(f"{arm} ({name})", fontsize=9)
+        axes[i, 0].set_ylabel("true")
+    return figure
+
+
+def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
+    """Training and validation loss of both stages, one line per codec."""
+    stages = list(next(iter(rows_by_protocol.values()))[0]["curves"])
+    figure, axes = _grid(len(rows_by_protocol), len(stages), width=5.2, height=2.6)
+    for i, (name, rows) in enumerate(rows_by_protocol.items()):
+        for j, stage in enumerate(stages):
+            for row in rows:
+                curves = row["curves"][stage]
+                for key, style, colour in (("train_loss_E", ":", GREY), ("validation_loss_E", "-", REAL)):
+                    axes[i, j].plot(curves["steps_E"], curves[key], style, color=colour, linewidth=1.2)
+            axes[i, j].plot([], [], ":", color=GREY, label="training")
+            axes[i, j].plot([], [], "-", color=REAL, label="validation (held-out training records)")
+            axes[i, j].set_yscale("log")
+            axes[i, j].set_xlabel("step")
+            axes[i, j].set_ylabel("loss / variance")
+            axes[i, j].set_title(f"{stage} series ({name})", fontsize=9)
+            axes[i, j].grid(alpha=0.3, which="both")
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+def plot_class_counts(counts: Mapping[str, int]) -> Figure:
+    """Records per class."""
+    figure, axes = _grid(1, 1, width=7.0, height=0.6 + 0.32 * len(counts))
+    ax = axes[0, 0]
+    bars = ax.barh(list(counts), list(counts.values()), color=REAL)
+    ax.bar_label(bars, padding=3, fontsize=8)
+    ax.set_xlabel("records")
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str]) -> str:
+    """The page: verdict first, then pictures, then tables."""
+    main = summaries.get("strict") or next(iter(summaries.values()))
+    dataset = results["dataset"]
+    parts = [
+        f'<div class="verdict {main["comparison"]["verdict"].split(":")[0].replace(" ", "-")}">'
+        f"<p>Do synthetic records help?</p><h1>{html.escape(main['comparison']['verdict'].capitalize())}</h1>"
+        f"<p>{html.escape(main['comparison']['sentence'])}</p></div>",
+        *_leak_note(results, summaries),
+        "<h2>Real and synthetic records</h2>",
+        _image(images["records"], "real, reconstructed and synthetic records"),
+        "<p>One held-out record of each class as measured, the same record through the codec, and one synthetic record "
+        "of the class. All share one colour scale.</p>",
+        "<h2>Scores on held-out real records</h2>",
+        _image(images["arms"], "scores of the arms"),
+        "<p>Each arm names what the classifier was trained on. Circle and bar: mean and standard deviation over folds; "
+        "dots: folds.</p>",
+        *[_arms_table(name, summary) for name, summary in summaries.items()],
+        "<h2>Which classes gain or lose</h2>",
+        _image(images["confusion"], "confusion matrices"),
+        *[_recall_table(name, summary, dataset["classes"]) for name, summary in summaries.items()],
+        "<h2>How well the codec keeps a record</h2>",
+        *[_reconstruction_table(name, summary) for name, summary in summaries.items()],
+        _image(images["training"], "training curves"),
+        "<h2>The data</h2>",
+        f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
+        f"{len(dataset['classes'])} classes.</p>",
+        _image(images["classes"], "records per class"),
+        "<h2>How this was done</h2>",
+        f"<p>{html.escape(_procedure(main))}</p>",
+        _timing_table(results["timing"]),
+    ]
+    return _PAGE.format(body="\n".join(parts))
+
+
+def _leak_note(results: Mapping[str, Any], summaries: Mapping[str, Mapping]) -> list[str]:
+    if "paper" not in summaries:
+        return []
+    text = summaries["paper"]["comparison"]["sentence"]
+    if "leakage" in results:
+        gap = results["leakage"]["accuracy"]
+        low, high = (100 * value for value in gap["ci95"])
+        text += (
+            f" On the same folds this protocol scores {100 * gap['delta']:+.1f} points (95 % interval {low:+.1f} to "
+            f"{high:+.1f}) against strict: that is the leak."
+        )
+    return [f'<div class="leak"><b>Protocol “paper” leaks.</b> {html.escape(text)}</div>']
+
+
+def _procedure(summary: Mapping[str, Any]) -> str:
+    p = summary["protocol"]
+    who = "all records, test records included" if p["leaks"] else "the training part of each fold alone"
+    return (
+        f"Protocol {p['name']}: {p['folds']}-fold stratified cross-validation, {p['repeats']} repeat(s). Scaling, codec "
+        f"and class statistics were learned from {who}. Per fold about {round(np.mean(p['records_train']))} training, "
+        f"{round(np.mean(p['records_test']))} test and {round(np.mean(p['records_synthetic']))} synthetic records; "
+        f"{p['pca_components']} principal components."
+    )
+
+
+def _arms_table(name: str, summary: Mapping[str, Any]) -> str:
+    def cell(score: Mapping) -> str:
+        return f"{100 * score['mean']:.1f} ± {100 * score['std']:.1f}"
+
+    rows = [
+        [arm, *(cell(values[score]) for score in ("accuracy", "balanced_accuracy", "macro_f1"))]
+        for arm, values in summary["arms"].items()
+    ]
+    leak = " (leaks: not evidence)" if summary["protocol"]["leaks"] else ""
+    return _table(
+        f"Protocol {name}{leak}; percent, mean ± standard deviation over folds",
+        ["trained on", "accuracy", "balanced accuracy", "macro F1"],
+        rows,
+    )
+
+
+def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    without, with_ = (summary["arms"][arm]["per_class_recall"] for arm in ("original", "original+synthetic"))
+    rows = [
+        [c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", f"{100 * (with_[c] - without[c]):+.0f}"]
+        for c, n in counts.items()
+    ]
+    return _table(
+        f"Recall per class, percent ({name})", ["class", "records", "original", "+ synthetic", "change"], rows
+    )
+
+
+def _reconstruction_table(name: str, summary: Mapping[str, Any]) -> str:
+    r = summary["reconstruction"]
+    seen = " (seen in training: this protocol leaks)" if summary["protocol"]["leaks"] else ""
+    rows = [
+        ["training records", f"{r['mse_train']:.3g}"],
+        [f"test records{seen}", f"{r['mse_test']:.3g}"],
+        ["test records, two-sided linear codec of the same d", f"{r['mse_test_linear']:.3g}"],
+    ]
+    return _table(f"Mean squared error on the [0, 1] scale, mean over folds ({name})", ["records", "error"], rows)
+
+
+def _timing_table(timing: Mapping[str, float]) -> str:
+    return _table("Seconds", list(timing), [[f"{value:.1f}" for value in timing.values()]])
+
+
+def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(tag: str, cells: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+    body = "".join(line("td", row) for row in rows)
+    return f"<table><caption>{html.escape(caption)}</caption>{line('th', head)}{body}</table>"
+
+
+def _image(data: str, alt: str) -> str:
+    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def _grid(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def _scale_functions(scaling: Scaling) -> tuple[Any, Any]:
+    if np.isinf(scaling.knee):
+        return (lambda v: v), (lambda w: w)
+    return (
+        lambda v: np.arcsinh((v - scaling.centre) / scaling.knee),
+        lambda w: np.sinh(w) * scaling.knee + scaling.centre,
+    )
+
+
+def _log_norm(scaling: Scaling, low: float, high: float) -> FuncNorm:
+    return FuncNorm(_scale_functions(scaling), vmin=low, vmax=high if high > low else low + 1.0)
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Do synthetic records help?</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+img {{ max-width: 100%; height: auto; }}
+h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #ddd; }}
+.verdict {{ border-left: 10px solid #8a8a8a; background: #f4f4f4; padding: 1rem 1.5rem; }}
+.verdict h1 {{ margin: 0; }} .verdict p {{ margin: .3rem 0; }}
+.helps {{ border-color: #2e7d32; }} .hurts {{ border-color: #b3261e; }}
+.leak {{ border-left: 10px solid #e0a100; background: #fff8e1; padding: 1rem 1.5rem; margin-top: 1rem; }}
+table {{ border-collapse: collapse; margin: 1rem 0; }}
+caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: .25rem .8rem; text-align: left; }}
+td + td {{ font-variant-numeric: tabular-nums; }}
+</style></head><body>
+{body}
+</body></html>
+"""
