@@ -41,7 +41,7 @@ def get_config() -> ConfigDict:
     config.series.kept_fraction = 0.2
 
     config.train = ConfigDict()  # of each of the two stages
-    config.train.steps = 400
+    config.train.steps = 300
     config.train.batch = 128
     config.train.learning_rate = 3e-3
     config.train.weight_decay = 1e-4
@@ -59,7 +59,7 @@ def get_config() -> ConfigDict:
     config.classifier = ConfigDict()
     config.classifier.name = "pca_rf"
     config.classifier.components = 22
-    config.classifier.trees = 200
+    config.classifier.trees = 100
 
     config.protocol = ConfigDict()
     config.protocol.names = "strict"  # "strict", "paper" (leaks) or "strict,paper"

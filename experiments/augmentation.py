@@ -17,7 +17,9 @@ from gcims_jax import codec, io, preprocess, protocols, report, results
 from gcims_jax.records import Records
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+def run(
+    setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]
+) -> dict[str, Any]:
     """Runs all folds, then writes ``synthetic.nc``, ``results.json``, figures and report.
 
     Args:
@@ -36,7 +38,8 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     seconds = {**seconds, "preprocess": time.perf_counter() - start}
 
     rows_by_protocol = {
-        protocol: _run_protocol(protocol, setup, seed, compressed_NxRxT, labels_N, workdir) for protocol in setup.protocols
+        protocol: _run_protocol(protocol, setup, seed, compressed_NxRxT, labels_N, workdir)
+        for protocol in setup.protocols
     }
     start = time.perf_counter()
     synthetic, examples = _show(setup, seed, compressed_NxRxT, labels_N, classes_K, workdir, provenance)
@@ -75,7 +78,13 @@ def _run_protocol(
 
 
 def _fit(
-    protocol: str, index: int, setup: Setup, seed: int, compressed_NxRxT: np.ndarray, labels_N: np.ndarray, workdir: Path
+    protocol: str,
+    index: int,
+    setup: Setup,
+    seed: int,
+    compressed_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    workdir: Path,
 ) -> protocols.Generator:
     """The generator of a fold: from its training part, or under a leaking protocol once from all records."""
     folder = workdir / "checkpoints" / protocol

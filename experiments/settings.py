@@ -95,9 +95,7 @@ def _load(config: ConfigDict) -> Records:
     if config.data.path:
         records = io.read(config.data.path)
     else:
-        records, _ = simulate.simulate(
-            config.seed, n_retention=config.data.n_retention, n_drift=config.data.n_drift
-        )
+        records, _ = simulate.simulate(config.seed, n_retention=config.data.n_retention, n_drift=config.data.n_drift)
     if config.data.class_counts:
         records = subsample(records, tuple(config.data.class_counts), config.seed)
     return records

@@ -27,7 +27,7 @@ class ClassifierConfig:
 
     name: str = "pca_rf"
     components: int = 22
-    trees: int = 200
+    trees: int = 100
 
     def __post_init__(self) -> None:
         if self.name not in CLASSIFIERS:

@@ -54,7 +54,9 @@ class Method:
         if self.sampler not in SAMPLERS:
             raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {self.sampler!r}")
         if not self.ratio > 0.0:
-            raise InputError(f"protocol.ratio: expected synthetic records per training record above 0, got {self.ratio}")
+            raise InputError(
+                f"protocol.ratio: expected synthetic records per training record above 0, got {self.ratio}"
+            )
 
 
 class Fold(NamedTuple):

@@ -57,9 +57,7 @@ class Records:
     def __post_init__(self) -> None:
         shapes = _ragged_shapes(self.values)
         if shapes:
-            raise InputError(
-                f"values: expected records of one shape, got {shapes}; bring them to one grid first"
-            )
+            raise InputError(f"values: expected records of one shape, got {shapes}; bring them to one grid first")
         values_NxRxT = np.asarray(self.values, dtype=np.float32)
         if values_NxRxT.ndim != 3 or 0 in values_NxRxT.shape:
             raise InputError(
@@ -141,9 +139,7 @@ def subsample(records: Records, counts: Sequence[int], seed: int) -> Records:
     picked: list[int] = []
     for (name, size), count in zip(have.items(), counts, strict=True):
         if not 0 <= count <= size:
-            raise InputError(
-                f"class counts: expected between 0 and {size} for class {name!r}, got {count}"
-            )
+            raise InputError(f"class counts: expected between 0 and {size} for class {name!r}, got {count}")
         picked.extend(rng.permutation(np.flatnonzero(records.labels == name))[:count])
     return records.take(np.sort(picked))
 
@@ -158,9 +154,7 @@ def _ragged_shapes(values: Any) -> str:
 def _checked_axis(axis: Axis, length: int, which: str) -> Axis:
     coordinates = np.asarray(axis.values, dtype=np.float64)
     if coordinates.shape != (length,):
-        raise InputError(
-            f"{which} axis {axis.name!r}: expected {length} coordinates, got shape {coordinates.shape}"
-        )
+        raise InputError(f"{which} axis {axis.name!r}: expected {length} coordinates, got shape {coordinates.shape}")
     steps = np.diff(coordinates)
     if not np.all(np.isfinite(coordinates)) or not (np.all(steps > 0) or np.all(steps < 0)):
         raise InputError(

@@ -351,9 +351,7 @@ def _emg(z: np.ndarray, tail: np.ndarray) -> np.ndarray:
     return np.where(u > -5.0, scaled, direct) / (2.0 * tail)
 
 
-def charge_fractions(
-    attachment_RxC: np.ndarray, dimer_rate: float = 3.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def charge_fractions(attachment_RxC: np.ndarray, dimer_rate: float = 3.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Shares the reactant ions' charge among RIP, monomers and dimers; the shares of a row sum to one.
 
     Solution over unit reaction time of RIP' = -ΣaRIP, M' = aRIP - raM, D' = raM with attachment rate a and dimer

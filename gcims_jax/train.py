@@ -46,7 +46,7 @@ class TrainConfig:
       checkpoint_seconds: least time between two checkpoints; the last state is always saved.
     """
 
-    steps: int = 400
+    steps: int = 300
     batch: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
@@ -151,9 +151,7 @@ def train_steps(
         updates, opt_state = optimiser.update(gradient, opt_state, params)
         return (optax.apply_updates(params, updates), opt_state), loss
 
-    (params, opt_state), losses = jax.lax.scan(
-        step, (state.params, state.opt_state), state.step + jnp.arange(n_steps)
-    )
+    (params, opt_state), losses = jax.lax.scan(step, (state.params, state.opt_state), state.step + jnp.arange(n_steps))
     validation_loss = _loss(params, model, validation_VxL)
     better = validation_loss < state.best_loss
     look = state.step // config.evaluate_every
@@ -237,9 +235,7 @@ def _loss(params: Params, model: SeriesAutoencoder, series_BxL: Array) -> Array:
 def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
     warmup = max(1, round(config.warmup * config.steps))
     schedule = optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warmup, max(config.steps, warmup + 1))
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip), optax.adamw(schedule, weight_decay=config.weight_decay)
-    )
+    return optax.chain(optax.clip_by_global_norm(config.clip), optax.adamw(schedule, weight_decay=config.weight_decay))
 
 
 class _checkpoints:
