@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from gcims_jax.errors import InputError
+
 Array = jax.Array
 
 
@@ -20,10 +22,21 @@ class ModelConfig:
       heads: attention heads; divides ``width``.
     """
 
-    patch: int = 8
+    patch: int = 16
     width: int = 64
     depth: int = 1
     heads: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("patch", "width", "heads"):
+            if getattr(self, name) < 1:
+                raise InputError(f"codec.{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.depth < 0:
+            raise InputError(f"codec.depth: expected 0 or more, got {self.depth}")
+        if self.width % self.heads:
+            raise InputError(
+                f"codec.heads: expected a number that divides codec.width ({self.width}), got {self.heads}"
+            )
 
 
 class Block(nn.Module):

@@ -201,7 +201,7 @@ def fit(
     count = len(series_MxL)
     series_MxL = jnp.asarray(np.pad(series_MxL, ((0, -count % ROW_QUANTUM), (0, 0))))
     state = jitted_init(init_key, model, config)
-    with _checkpoints(directory) as checkpoints:
+    with _Checkpoints(directory) as checkpoints:
         state = checkpoints.restore(state)
         with tqdm(
             total=config.steps, initial=int(state.step), desc=title, disable=title is None, unit="step", leave=False
@@ -238,7 +238,7 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(config.clip), optax.adamw(schedule, weight_decay=config.weight_decay))
 
 
-class _checkpoints:
+class _Checkpoints:
     """Saves and restores a ``TrainState`` through orbax, which never leaves a half-written step; no-op without directory."""
 
     def __init__(self, directory: Path | None) -> None:
@@ -246,7 +246,7 @@ class _checkpoints:
         self._manager = directory and ocp.CheckpointManager(Path(directory).absolute(), options=options)
         self._last = time.monotonic()
 
-    def __enter__(self) -> "_checkpoints":
+    def __enter__(self) -> "_Checkpoints":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -22,7 +22,7 @@ def read(path: Path) -> Records:
       InputError: not a netCDF4 file, no or several three-dimensional variables, no ``label``, bad records.
     """
     try:
-        dataset = xr.open_dataset(path, engine="h5netcdf")
+        dataset = xr.open_dataset(path, engine="h5netcdf", phony_dims="access")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path}: expected a netCDF4 (HDF5) file, got something that h5netcdf cannot open ({error}); "

@@ -1,0 +1,35 @@
+"""Small data and a small method that every test module can use."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gcims_jax.classify import ClassifierConfig
+from gcims_jax.codec import CodecConfig
+from gcims_jax.model import ModelConfig
+from gcims_jax.protocols import Method
+from gcims_jax.records import Axis, Records
+from gcims_jax.train import TrainConfig
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+TINY_TRAIN = TrainConfig(steps=6, batch=8, evaluate_every=3, validation_series=16)
+TINY_CODEC = CodecConfig(latent=3, model=ModelConfig(patch=4, width=8, depth=1, heads=2), train=TINY_TRAIN)
+TINY_METHOD = Method(codec=TINY_CODEC, classifier=ClassifierConfig(components=5, trees=10))
+
+
+def make_records(counts=(12, 8), r=9, t=14, seed=0, groups=None) -> Records:
+    """Noise around one peak per class; easy to tell apart."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([f"class_{k}" for k in range(len(counts))], counts)
+    values = rng.normal(0.0, 1.0, (len(labels), r, t)).astype(np.float32)
+    for k in range(len(counts)):
+        values[labels == f"class_{k}", 2 + k, 3 + 2 * k] += 30.0
+    return Records(values, Axis("retention_time", "s", np.arange(r) * 0.5), Axis("drift_time", "ms", np.arange(t) * 0.1),
+                   labels, groups=groups)  # fmt: skip
+
+
+@pytest.fixture
+def records() -> Records:
+    return make_records()

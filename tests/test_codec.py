@@ -1,0 +1,156 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import TINY_CODEC, TINY_TRAIN
+
+from gcims_jax import InputError, codec, train
+from gcims_jax.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.train import TrainConfig, TrainingDiverged
+
+MODEL = SeriesAutoencoder(length=14, latent=3, config=ModelConfig(patch=4, width=8, depth=1, heads=2))
+
+
+def series(m=40, length=14, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(m, 3)) @ rng.normal(size=(3, length))).astype(np.float32)
+
+
+def assert_trees_equal(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("length", [1, 4, 7, 16])
+def test_any_series_length(length):
+    model = SeriesAutoencoder(length, 2, ModelConfig(patch=4, width=8, depth=1, heads=2))
+    x = jnp.ones((5, length))
+    params = model.init(jax.random.key(0), x)
+    assert model.apply(params, x, method="encode").shape == (5, 2)
+    assert model.apply(params, x).shape == (5, length)
+
+
+def test_padding_does_not_reach_the_loss_and_eager_equals_jit():
+    x = jnp.asarray(series())
+    params = MODEL.init(jax.random.key(0), x)
+    eager = MODEL.apply(params, x)
+    np.testing.assert_allclose(jax.jit(MODEL.apply)(params, x), eager, atol=1e-5)
+    last = params["params"]["patch_out"]
+    assert last["bias"].shape == (4,)  # 14 points fill 3.5 patches
+    moved = jax.tree.map(lambda a: a, params)
+    moved["params"]["decoder_positions"] = moved["params"]["decoder_positions"].at[3].add(1.0)
+    np.testing.assert_array_equal(MODEL.apply(moved, x)[:, :0], eager[:, :0])
+    assert MODEL.apply(moved, x).shape == eager.shape
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_state():
+    config = TrainConfig(steps=60, batch=16, evaluate_every=10, validation_series=16, learning_rate=1e-2)
+    x, held = series(64), series(16, seed=1)
+    params, curves = train.fit(jax.random.key(0), MODEL, config, x, held)
+    assert curves.validation_loss_E[-1] < 0.5 * curves.validation_loss_E[0]
+    best = float(np.mean((np.asarray(MODEL.apply(params, held)) - held) ** 2))
+    assert best == pytest.approx(curves.validation_loss_E.min(), rel=1e-4)
+    np.testing.assert_array_equal(curves.steps_E, [10, 20, 30, 40, 50, 60])
+
+
+def test_same_key_same_weights_and_other_key_other_weights():
+    a, _ = train.fit(jax.random.key(0), MODEL, TINY_TRAIN, series(), series(8))
+    b, _ = train.fit(jax.random.key(0), MODEL, TINY_TRAIN, series(), series(8))
+    c, _ = train.fit(jax.random.key(1), MODEL, TINY_TRAIN, series(), series(8))
+    assert_trees_equal(a, b)
+    assert not np.array_equal(jax.tree.leaves(a)[-1], jax.tree.leaves(c)[-1])
+
+
+def test_resumes_bit_for_bit(tmp_path, monkeypatch):
+    config = TrainConfig(steps=10, batch=8, evaluate_every=3, validation_series=8, checkpoint_seconds=0.0)
+    straight, curves = train.fit(jax.random.key(0), MODEL, config, series(), series(8))
+    real = train.jitted_train_steps
+    calls = []
+
+    def killed_at_third(*args):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(train, "jitted_train_steps", killed_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+    monkeypatch.setattr(train, "jitted_train_steps", real)
+    resumed, resumed_curves = train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+    assert_trees_equal(straight, resumed)
+    assert_trees_equal(curves, resumed_curves)
+
+
+def test_divergence_is_an_error_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    config = TrainConfig(steps=9, batch=8, evaluate_every=3, validation_series=8, checkpoint_seconds=0.0)
+    real = train.jitted_train_steps
+
+    def poisoned(model, config, n, state, *rest):
+        state = real(model, config, n, state, *rest)
+        bad = state.validation_loss_E.at[1].set(jnp.nan)
+        return state._replace(validation_loss_E=bad) if int(state.step) == 6 else state
+
+    monkeypatch.setattr(train, "jitted_train_steps", poisoned)
+    with pytest.raises(TrainingDiverged, match=r"not finite after step 6.*learning_rate"):
+        train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["3"]
+
+
+def test_padding_rows_are_never_drawn():
+    state = train.init(jax.random.key(0), MODEL, TINY_TRAIN)
+    x = series(40)
+    poisoned = np.concatenate([x, np.full((24, 14), np.nan, np.float32)])
+    after = train.train_steps(MODEL, TINY_TRAIN, 6, state, jax.random.key(1), poisoned, jnp.int32(40), x[:8])
+    assert np.isfinite(after.train_loss_E[0])
+
+
+def test_an_ensemble_axis_can_be_vmapped():
+    keys = jax.random.split(jax.random.key(0), 2)
+    data = jnp.stack([series(40, seed=1), series(40, seed=2)])
+    states = jax.vmap(lambda key: train.init(key, MODEL, TINY_TRAIN))(keys)
+
+    def steps(state, key, x, count):
+        return train.train_steps(MODEL, TINY_TRAIN, 3, state, key, x, count, x[:8])
+
+    counts = jnp.array([40, 33])
+    together = jax.vmap(steps)(states, keys, data, counts)
+    for i in range(2):
+        alone = steps(jax.tree.map(lambda a, i=i: a[i], states), keys[i], data[i], counts[i])
+        np.testing.assert_allclose(together.validation_loss_E[i, 0], alone.validation_loss_E[0], rtol=1e-4)
+
+
+def test_folds_share_compiled_code():
+    x = np.random.default_rng(0).normal(size=(12, 10, 11)).astype(np.float32)
+    codec.fit(jax.random.key(0), x, TINY_CODEC)
+    traces = train.jitted_train_steps._cache_size()
+    codec.fit(jax.random.key(1), x[:11], TINY_CODEC)
+    assert train.jitted_train_steps._cache_size() == traces
+
+
+def test_codec_shapes_batches_and_determinism():
+    x = np.random.default_rng(0).normal(size=(21, 9, 14)).astype(np.float32)
+    fitted, curves = codec.fit(jax.random.key(0), x, TINY_CODEC)
+    latents = codec.encode(fitted, x, TINY_CODEC)
+    assert latents.shape == (21, 3, 3) and set(curves) == {"drift", "retention"}
+    decoded = codec.decode(fitted, latents, TINY_CODEC, (9, 14))
+    assert decoded.shape == x.shape
+    np.testing.assert_allclose(codec.encode(fitted, x[:1], TINY_CODEC)[0], latents[0], atol=1e-5)
+    np.testing.assert_array_equal(codec.reconstruct(fitted, x, TINY_CODEC), decoded)
+    again, _ = codec.fit(jax.random.key(0), x, TINY_CODEC)
+    assert_trees_equal(fitted, again)
+
+
+def test_codec_takes_constant_records():
+    fitted, _ = codec.fit(jax.random.key(0), np.full((4, 9, 14), 0.5, np.float32), TINY_CODEC)
+    out = codec.reconstruct(fitted, np.full((2, 9, 14), 0.5, np.float32), TINY_CODEC)
+    np.testing.assert_allclose(out, 0.5, atol=1e-3)
+
+
+def test_impossible_codecs_are_refused():
+    with pytest.raises(InputError, match=r"codec.latent: .*from 1 to 2.*2 × 14.*got 3"):
+        codec.fit(jax.random.key(0), np.zeros((4, 2, 14), np.float32), TINY_CODEC)
+    with pytest.raises(InputError, match="at least 2"):
+        codec.fit(jax.random.key(0), np.zeros((1, 9, 14), np.float32), TINY_CODEC)
+    for bad in ({"steps": 0}, {"batch": 0}, {"warmup": 1.0}, {"learning_rate": 0.0}):
+        with pytest.raises(InputError, match=f"train.{next(iter(bad))}"):
+            TrainConfig(**bad)

@@ -1,0 +1,158 @@
+"""The command line as a user meets it, in small: files left behind, resuming, refusals."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_records
+
+from gcims_jax import io
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    "--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8", "--config.train.steps=6",
+    "--config.train.batch=8", "--config.train.evaluate_every=1", "--config.train.checkpoint_seconds=0",
+    "--config.classifier.trees=10", "--config.protocol.folds=2",
+]  # fmt: skip
+
+
+def command(*options, config="configs/quickstart.py"):
+    return [sys.executable, "-m", "experiments.run", "--config", config, *options]
+
+
+def launch(*options, **kwargs):
+    return subprocess.run(command(*options, **kwargs), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "records.nc"
+    io.write(make_records((12, 8), groups=[f"g{i % 4}" for i in range(20)]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "straight"
+    done = launch(*SMALL, f"--config.data.path={data}", "--config.protocol.names=strict,paper", f"--workdir={folder}")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def figures(folder):
+    """Everything in results.json but the clock."""
+    return {k: v for k, v in json.loads((folder / "results.json").read_text()).items() if k != "timing"}
+
+
+def test_a_run_leaves_what_it_promises(finished, data):
+    folder, printed = finished
+    assert {"config.json", "results.json", "report.html", "figures", "synthetic.nc", "checkpoints"} <= set(
+        os.listdir(folder)
+    )
+    results = json.loads((folder / "results.json").read_text())
+    assert set(results["protocols"]) == {"strict", "paper"}
+    assert {"data", "preprocess", "codec", "sampler", "draw", "classify", "report", "total"} == set(results["timing"])
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"]["train"]["steps"] == 6 and config["versions"]["jax"] and config["seed"] == 0
+    page = (folder / "report.html").read_text()
+    assert results["protocols"]["strict"]["comparison"]["sentence"] in page and "leaks" in page
+    assert 'src="http' not in page and page.count("data:image/png") == 5
+    assert "not evidence" in printed
+
+    synthetic, real = io.read(folder / "synthetic.nc"), io.read(data)
+    assert synthetic.shape == (10, 9, 14) and synthetic.class_counts() == {"class_0": 6, "class_1": 4}
+    np.testing.assert_array_equal(synthetic.fast.values, real.fast.values)
+    held_out = synthetic.attrs["held_out_records"].split("\n")
+    assert len(held_out) == 10 and set(held_out) < set(real.names)
+    assert synthetic.attrs["generator"] == "gaussian_cholesky" and synthetic.attrs["protocol"] == "strict"
+
+
+def test_killed_three_times_it_ends_with_the_same_figures(finished, data, tmp_path):
+    options = [
+        *SMALL,
+        f"--config.data.path={data}",
+        "--config.protocol.names=strict,paper",
+        f"--workdir={tmp_path / 'k'}",
+    ]
+    rng = np.random.default_rng(int(time.time()))
+    for kill in range(3):
+        process = subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list((tmp_path / "k" / "checkpoints").rglob("commit_success.txt"))) > 2 * kill:
+                break
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (tmp_path / "k" / "results.json").exists() or process.returncode == 0
+    done = launch(*options)
+    assert done.returncode == 0, done.stderr
+    assert figures(tmp_path / "k") == figures(finished[0])
+
+
+def test_another_configuration_is_refused_and_nothing_overwritten(finished, data):
+    folder, _ = finished
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    done = launch(*SMALL, f"--config.data.path={data}", "--config.sampler.ridge=0.5", f"--workdir={folder}")
+    assert done.returncode == 1 and "config.protocol.names" in done.stderr and "config.sampler.ridge" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_that_is_no_run_is_refused(data, tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={tmp_path}")
+    assert done.returncode == 1 and "files without config.json" in done.stderr
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_interrupt_ends_with_one_message(data, tmp_path):
+    options = [*SMALL, "--config.train.steps=100000", f"--config.data.path={data}", f"--workdir={tmp_path / 'i'}"]
+    process = subprocess.Popen(
+        command(*options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not list((tmp_path / "i").rglob("commit_success.txt")) and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on from here" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--config.train.step=3"], ["unknown option", "steps"]),
+        (["--config.train.steps=many"], ["steps=many"]),
+        (["--config.data.path=/no/such/file.nc"], ["/no/such/file.nc: expected a file"]),
+        (["--config.codec.latent=99"], ["codec.latent", "from 1 to 9", "got 99"]),
+        (["--config.preprocess.fast_range=50:60"], ["preprocess.fast_range", "0 to 1.3 ms"]),
+        (["--config.preprocess.fast_range=wide"], ["preprocess.fast_range", "'low:high'"]),
+        (["--config.protocol.folds=9"], ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
+        (["--config.protocol.names=honest"], ["protocol.names", "strict, paper", "honest"]),
+        (["--config.sampler.name=gan"], ["sampler.name", "gaussian_cholesky", "gan"]),
+        (["--config.sampler.ridge=2.0"], ["sampler.ridge", "from 0 to 1", "2.0"]),
+        (["--config.classifier.name=oracle"], ["classifier.name", "pca_rf", "oracle"]),
+        (["--config.codec.heads=3"], ["codec.heads", "divides"]),
+        (["--config.data.class_counts=(3,)"], ["class counts", "each of the 2 classes"]),
+    ],
+)
+def test_bad_options_stop_before_anything_is_written(data, tmp_path, options, expected):
+    workdir = tmp_path / "w"
+    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={workdir}", *options)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert all(text in done.stderr for text in expected), done.stderr
+    assert not workdir.exists()
+
+
+def test_help_says_what_a_user_needs():
+    done = subprocess.run([sys.executable, "-m", "experiments.run", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert "--config configs/quickstart.py" in done.stdout and "--config.data.path" in done.stdout
+    assert "--workdir" in done.stdout and "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,196 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from conftest import TINY_METHOD, make_records
+from scipy import stats
+
+from gcims_jax import InputError, classify, protocols, results, verdict
+from gcims_jax.classify import CLASSIFIERS, ClassifierConfig
+from gcims_jax.metrics import score
+from gcims_jax.protocols import ARMS, fit_generator, fold_keys, make_folds, score_fold, synthetic_labels
+
+LABELS = np.repeat([0, 1], [12, 8])
+
+
+def folds_of(labels, groups=None, **options):
+    return make_folds(labels, groups, **{"folds": 4, "repeats": 1, "grouped": False, "seed": 0, **options})
+
+
+def run(records, method=TINY_METHOD, protocol="strict", n=2):
+    labels = np.unique(records.labels, return_inverse=True)[1]
+    rows = []
+    for i, fold in enumerate(folds_of(labels)[:n]):
+        fit_key, draw_key = fold_keys(0, protocol, i)
+        seen = np.arange(len(labels)) if protocol == "paper" else fold.train
+        generator = fit_generator(fit_key, records.values[seen], labels[seen], method)
+        rows.append(score_fold(draw_key, generator, method, records.values, labels, fold, i))
+    return rows
+
+
+def test_folds_are_stratified_repeated_and_complete():
+    folds = folds_of(LABELS, repeats=3)
+    assert len(folds) == 12
+    for repeat in range(3):
+        tests = np.concatenate([f.test for f in folds if f.repeat == repeat])
+        np.testing.assert_array_equal(np.sort(tests), np.arange(20))
+    for fold in folds:
+        assert not set(fold.train) & set(fold.test)
+        np.testing.assert_array_equal(np.bincount(LABELS[fold.test]), [3, 2])
+    assert not np.array_equal(folds[0].test, folds[4].test)
+
+
+def test_grouped_folds_never_split_a_group():
+    groups = np.array([f"g{i % 10}" for i in range(20)])
+    for fold in folds_of(LABELS, groups, grouped=True):
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "options", "message"),
+    [
+        (np.array(["a"] * 9), None, {}, "at least 2 classes, got 1"),
+        (np.array(["a"] * 9 + ["b"] * 3), None, {}, r"class 'b'.*folds \(4\), got 3; set protocol.folds to 3"),
+        (np.array(["a"] * 9 + ["b"]), None, {}, "class 'b'.*got 1; leave the class out"),
+        (LABELS, None, {"folds": 1}, "at least 2 folds"),
+        (LABELS, None, {"grouped": True}, "expected records with groups"),
+        (LABELS, np.repeat(["x", "y"], 10), {"grouped": True}, r"at most as many folds as groups \(2\), got 4"),
+        (LABELS, np.repeat(["w", "x", "y", "z"], [4, 4, 4, 8]), {"grouped": True}, "leave class"),
+    ],
+)
+def test_impossible_splits_are_refused(labels, groups, options, message):
+    with pytest.raises(InputError, match=message):
+        folds_of(labels, groups, **options)
+
+
+def test_strict_learns_nothing_from_test_records(records):
+    """Replacing every test record by noise changes nothing that was fitted and nothing that was drawn."""
+    labels = LABELS
+    fold = folds_of(labels)[0]
+    spoiled = records.values.copy()
+    spoiled[fold.test] = 1e4 * np.random.default_rng(9).normal(size=spoiled[fold.test].shape)
+    outcomes = []
+    for values in (records.values, spoiled):
+        fit_key, draw_key = fold_keys(0, "strict", 0)
+        generator = fit_generator(fit_key, values[fold.train], labels[fold.train], TINY_METHOD)
+        draws = protocols.draw(draw_key, generator, TINY_METHOD, labels[fold.train], values.shape[1:])
+        outcomes.append((generator.scaling, generator.codec, generator.sampler_state, generator.curves, draws))
+        row = score_fold(draw_key, generator, TINY_METHOD, values, labels, fold, 0)
+        outcomes[-1] += (row["reconstruction"]["mse_train"],)
+    jax.tree.map(np.testing.assert_array_equal, *outcomes)
+
+
+def test_paper_protocol_does_leak(records):
+    """The published procedure, by contrast, learns from test records: the guard above can fail."""
+    spoiled = records.values.copy()
+    spoiled[folds_of(LABELS)[0].test] *= 3.0
+    key = fold_keys(0, "paper", 0)[0]
+    a, b = (fit_generator(key, v, LABELS, TINY_METHOD) for v in (records.values, spoiled))
+    assert a.scaling != b.scaling
+    assert not np.array_equal(a.sampler_state.mean_KxDxD, b.sampler_state.mean_KxDxD)
+
+
+def test_rows_are_deterministic_and_hold_every_arm(records):
+    one, two = run(records)[0], run(records)[0]
+    for row in (one, two):
+        row.pop("seconds")
+    jax.tree.map(np.testing.assert_array_equal, one, two)
+    assert tuple(one["arms"]) == ARMS
+    assert one["n_synthetic"] == one["n_train"] == 15
+    assert one["arms"]["original"]["confusion_KxK"].sum() == one["n_test"] == 5
+
+
+@pytest.mark.parametrize("classifier", sorted(CLASSIFIERS))
+def test_every_classifier_learns_an_easy_set(records, classifier):
+    config = ClassifierConfig(classifier, components=22, trees=20)
+    x, y = records.values, LABELS
+    assert np.mean(classify.predict(classify.fit(config, x[::2], y[::2], 0), x[1::2]) == y[1::2]) >= 0.9
+
+
+def test_components_are_capped_by_the_data():
+    config = ClassifierConfig()
+    assert classify.capped_components(config, 100, 1000) == 22
+    assert classify.capped_components(config, 10, 1000) == 9
+    assert classify.capped_components(config, 100, 4) == 4
+    with pytest.raises(InputError, match="classifier.name.*pca_rf"):
+        ClassifierConfig("nope")
+
+
+def test_synthetic_labels_follow_the_ratio():
+    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 0.5)), [6, 4])
+    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 2.0)), [24, 16])
+    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 0.01)), [1, 1])
+    for ratio in (0.0, -1.0):
+        with pytest.raises(InputError, match="ratio"):
+            dataclasses.replace(TINY_METHOD, ratio=ratio)
+
+
+def test_scores_against_hand_counts():
+    s = score(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), 3)
+    assert s.accuracy == 0.75 and s.balanced_accuracy == pytest.approx((2 / 3 + 1) / 2)
+    assert s.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    np.testing.assert_array_equal(s.confusion_KxK, [[2, 1, 0], [0, 1, 0], [0, 0, 0]])
+    assert np.isnan(s.recall_K[2])
+
+
+def test_corrected_test_against_its_formula():
+    a, b = np.array([0.8, 0.7, 0.9, 0.8, 0.75]), np.array([0.7, 0.7, 0.85, 0.7, 0.7])
+    d = a - b
+    t = d.mean() / np.sqrt((1 / 5 + 1 / 4) * d.var(ddof=1))
+    c = verdict.compare(a, b, 1 / 4)
+    assert c.delta == pytest.approx(d.mean())
+    assert c.p_value == pytest.approx(2 * stats.t.sf(t, 4))
+    assert c.p_value > stats.ttest_rel(a, b).pvalue  # a plain t-test is too sure
+    assert c.ci95[0] < c.delta < c.ci95[1]
+
+
+@pytest.mark.parametrize(
+    ("differences", "words"),
+    [
+        ([0.10, 0.11, 0.09, 0.10], "helps"),
+        ([-0.10, -0.11, -0.09, -0.10], "hurts"),
+        ([0.0, 0.001, -0.001, 0.0], "no difference"),
+        ([0.0, 0.0, 0.0, 0.0], "no difference"),
+        ([0.2, -0.1, 0.1, 0.0], "cannot tell"),
+        ([0.1, 0.1], "cannot tell"),
+    ],
+)
+def test_verdict_words(differences, words):
+    reference = np.full(len(differences), 0.5)
+    assert verdict.in_words(verdict.compare(reference + differences, reference, 0.25)) == words
+
+
+def test_shuffled_labels_are_not_said_to_help():
+    """On scores that differ by chance alone the verdict says "helps" in at most 5 % of 2000 runs, interval included."""
+    rng = np.random.default_rng(0)
+    said = 0
+    for _ in range(2000):
+        difficulty = rng.normal(0.0, 0.02)  # shared by all folds, as overlapping training sets share their luck
+        said += (
+            verdict.in_words(verdict.compare(difficulty + rng.normal(0.5, 0.05, 10), np.full(10, 0.5), 1 / 9))
+            == "helps"
+        )
+    assert said / 2000 <= 0.05
+
+
+def test_summary_has_the_agreed_names():
+    records = make_records((12, 8))
+    rows = {"strict": run(records), "paper": run(records, protocol="paper")}
+    counts = records.class_counts()
+    one = results.summarise({"strict": rows["strict"]}, counts, records.shape)
+    assert {"dataset", "reconstruction", "arms", "comparison", "protocol"} <= set(one)
+    assert one["dataset"] == {"records": 20, "shape": [9, 14], "classes": {"class_0": 12, "class_1": 8}}
+    assert set(one["reconstruction"]) == {"mse_train", "mse_test", "mse_test_linear"}
+    assert set(one["arms"]) == set(ARMS)
+    for arm in one["arms"].values():
+        assert {"accuracy", "balanced_accuracy", "macro_f1", "per_class_recall"} <= set(arm)
+        assert len(arm["accuracy"]["per_fold"]) == 2
+        assert arm["accuracy"]["mean"] == pytest.approx(np.mean(arm["accuracy"]["per_fold"]))
+    comparison = one["comparison"]
+    assert {"delta_accuracy", "delta_balanced_accuracy", "ci95", "p_value", "verdict"} <= set(comparison)
+    both = results.summarise(rows, counts, records.shape)
+    assert "arms" not in both and set(both["protocols"]) == {"strict", "paper"} and "leakage" in both
+    assert both["protocols"]["paper"]["protocol"]["leaks"]
+    assert both["protocols"]["paper"]["comparison"]["verdict"].startswith("no verdict")
+    assert both["protocols"]["strict"]["comparison"] == comparison
