@@ -5,6 +5,7 @@ Any option of the config can be set on the command line: ``--config.train.steps=
 the same command again goes on where an interrupted run stopped.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -38,8 +39,9 @@ def main(argv: list[str]) -> None:
     except (InputError, TrainingDiverged) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr, flush=True)
+        # Checkpoints are whole or absent. An orderly exit would only let orbax's threads report their own interruption.
+        os._exit(130)
 
 
 def _run() -> None:

@@ -1,6 +1,13 @@
 """Small data and a small method that every test module can use."""
 
+import os
+import tempfile
 from pathlib import Path
+
+# Compiling dominates these tests: compile quickly rather than well, and share compiled code with the runs they start.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="gcims_jax_tests_"))
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {"records", "model", "linalg", "metrics", "series"},
+    {"records", "model", "linalg", "metrics", "series", "cultures"},
     {"simulate", "preprocess", "train", "classify", "io", "samplers", "verdict"},
     {"codec"},
     {"protocols"},

@@ -1,5 +1,6 @@
 """The command line as a user meets it, in small: files left behind, resuming, refusals."""
 
+import ast
 import json
 import os
 import signal
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 from conftest import make_records
 
-from gcims_jax import io
+from configs import base
+from experiments import settings
+from gcims_jax import InputError, io
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -127,26 +130,44 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("option", "value", "expected"),
     [
-        (["--config.train.step=3"], ["unknown option", "steps"]),
-        (["--config.train.steps=many"], ["steps=many"]),
-        (["--config.data.path=/no/such/file.nc"], ["/no/such/file.nc: expected a file"]),
-        (["--config.codec.latent=99"], ["codec.latent", "from 1 to 9", "got 99"]),
-        (["--config.preprocess.fast_range=50:60"], ["preprocess.fast_range", "0 to 1.3 ms"]),
-        (["--config.preprocess.fast_range=wide"], ["preprocess.fast_range", "'low:high'"]),
-        (["--config.protocol.folds=9"], ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
-        (["--config.protocol.names=honest"], ["protocol.names", "strict, paper", "honest"]),
-        (["--config.sampler.name=gan"], ["sampler.name", "gaussian_cholesky", "gan"]),
-        (["--config.sampler.ridge=2.0"], ["sampler.ridge", "from 0 to 1", "2.0"]),
-        (["--config.classifier.name=oracle"], ["classifier.name", "pca_rf", "oracle"]),
-        (["--config.codec.heads=3"], ["codec.heads", "divides"]),
-        (["--config.data.class_counts=(3,)"], ["class counts", "each of the 2 classes"]),
+        ("data.path", "/no/such/file.nc", ["/no/such/file.nc: expected a file"]),
+        ("codec.latent", "99", ["codec.latent", "from 1 to 9", "got 99"]),
+        ("preprocess.fast_range", "50:60", ["preprocess.fast_range", "0 to 1.3 ms"]),
+        ("preprocess.fast_range", "wide", ["preprocess.fast_range", "'low:high'"]),
+        ("protocol.folds", "9", ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
+        ("protocol.names", "honest", ["protocol.names", "strict, paper", "honest"]),
+        ("sampler.name", "gan", ["sampler.name", "gaussian_cholesky", "gan"]),
+        ("sampler.ridge", "2.0", ["sampler.ridge", "from 0 to 1", "2.0"]),
+        ("classifier.name", "oracle", ["classifier.name", "pca_rf", "oracle"]),
+        ("codec.heads", "3", ["codec.heads", "divides"]),
+        ("data.class_counts", "(3,)", ["class counts", "each of the 2 classes"]),
     ],
 )
-def test_bad_options_stop_before_anything_is_written(data, tmp_path, options, expected):
+def test_bad_options_stop_before_training(data, option, value, expected):
+    """In this process, where it is quick; the tests around it show that a message and nothing else reaches the user."""
+    config = base.get_config()
+    config.data.path = str(data)
+    config.codec.latent, config.codec.patch, config.codec.width = 3, 4, 8
+    part, name = option.split(".")
+    config[part][name] = ast.literal_eval(value) if value[0] in "(0123456789" and ":" not in value else value
+    with pytest.raises(InputError) as caught:
+        settings.prepare(config)
+    assert all(text in str(caught.value) for text in expected), caught.value
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--config.train.step=3", ["unknown option", "steps"]),
+        ("--config.train.steps=many", ["steps=many"]),
+        ("--config.codec.latent=99", ["error: codec.latent", "from 1 to 9", "got 99"]),
+    ],
+)
+def test_the_command_line_ends_with_one_message_and_writes_nothing(data, tmp_path, option, expected):
     workdir = tmp_path / "w"
-    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={workdir}", *options)
+    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={workdir}", option)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert all(text in done.stderr for text in expected), done.stderr
     assert not workdir.exists()

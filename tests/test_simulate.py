@@ -5,7 +5,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from gcims_jax import InputError, classify, preprocess, simulate
 from gcims_jax.classify import ClassifierConfig
-from gcims_jax.simulate import COMPOUNDS, RIP_DRIFT_MS, Variability, charge_fractions, elution, retention_time
+from gcims_jax.cultures import COMPOUNDS
+from gcims_jax.simulate import RIP_DRIFT_MS, Variability, charge_fractions, elution, retention_time
 
 SMALL = {"Escherichia coli": 3, "Pseudomonas aeruginosa": 2}
 
