@@ -112,7 +112,8 @@ def _show(
 
     The fold's codec comes back from its checkpoint, so these are the very records that its arms were scored with.
     """
-    protocol, fold, method, plan = setup.protocols[0], setup.folds[0], setup.method, setup.compression
+    protocol = next((name for name in setup.protocols if not protocols.LEAKS[name]), setup.protocols[0])
+    fold, method, plan = setup.folds[0], setup.method, setup.compression
     shape = compressed_NxRxT.shape[1:]
     generator = _fit(protocol, 0, setup, seed, compressed_NxRxT, labels_N, workdir)
     draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method.ratio)
@@ -153,5 +154,6 @@ def _show(
         fast=plan.fast,
         scaling=generator.scaling,
         unit=str(setup.records.attrs.get("units", "1")),
+        held_out=not protocols.LEAKS[protocol],
     )
     return synthetic, examples

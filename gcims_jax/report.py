@@ -29,6 +29,7 @@ class Examples(NamedTuple):
       slow, fast: its axes.
       scaling: gives the colour scale, so that small and large peaks both show.
       unit: of the values.
+      held_out: whether the generator has not seen the real records.
     """
 
     classes: Sequence[str]
@@ -39,6 +40,7 @@ class Examples(NamedTuple):
     fast: Axis
     scaling: Scaling
     unit: str
+    held_out: bool
 
 
 def write(
@@ -76,7 +78,7 @@ def write(
 def plot_records(examples: Examples) -> Figure:
     """Real | reconstructed | synthetic, one row per class, one colour scale."""
     columns = {
-        "real (held out)": examples.real_KxLxM,
+        "real, held out" if examples.held_out else "real, seen in training": examples.real_KxLxM,
         "reconstructed": examples.reconstructed_KxLxM,
         "synthetic": examples.synthetic_KxLxM,
     }
@@ -96,12 +98,12 @@ def plot_records(examples: Examples) -> Figure:
                 axes[i, j].set_ylabel(f"{name}\n{examples.slow.label}", fontsize=8)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 2.0 / len(examples.classes)), aspect=30)
     bar.set_label(examples.unit if examples.unit not in ("", "1") else "value")
-    ticks = preprocess_ticks(examples.scaling, float(low), float(high))
-    bar.set_ticks(ticks, labels=[f"{tick:.3g}" for tick in ticks])
+    ticks = _colour_ticks(examples.scaling, float(low), float(high))
+    bar.set_ticks(ticks, labels=[f"{tick:.0f}" if abs(tick) >= 100 else f"{tick:.3g}" for tick in ticks])
     return figure
 
 
-def preprocess_ticks(scaling: Scaling, low: float, high: float, count: int = 6) -> np.ndarray:
+def _colour_ticks(scaling: Scaling, low: float, high: float, count: int = 6) -> np.ndarray:
     """Values evenly spread on the colour scale, in the input's unit, rounded to two figures."""
     forward, inverse = _scale_functions(scaling)
     ticks = inverse(np.linspace(*forward(np.array([low, high])), count))[1:-1]
@@ -195,8 +197,8 @@ def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         *_leak_note(results, summaries),
         "<h2>Real and synthetic records</h2>",
         _image(images["records"], "real, reconstructed and synthetic records"),
-        "<p>One held-out record of each class as measured, the same record through the codec, and one synthetic record "
-        "of the class. All share one colour scale.</p>",
+        "<p>One record of each class as measured, the same record through the codec, and one synthetic record of the "
+        "class. All share one colour scale.</p>",
         "<h2>Scores on held-out real records</h2>",
         _image(images["arms"], "scores of the arms"),
         "<p>Each arm names what the classifier was trained on. Circle and bar: mean and standard deviation over folds; "
