@@ -105,7 +105,6 @@ def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache,
         time.sleep(rng.uniform(0.0, 2.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not (tmp_path / "k" / "results.json").exists() or process.returncode == 0
     done = launch(*options)
     assert done.returncode == 0, done.stderr
     assert figures(tmp_path / "k") == figures(finished[0])

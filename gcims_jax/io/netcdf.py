@@ -4,7 +4,6 @@ The one three-dimensional variable holds the values; ``label`` per record is req
 optional. Axes are coordinate variables with a ``units`` attribute.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def write(records: Records, path: Path) -> None:
         },
         attrs={name: _attribute(value) for name, value in attrs.items()},
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         dataset.to_netcdf(
             temporary, engine="h5netcdf", encoding={"values": {"zlib": True, "complevel": 1, "shuffle": True}}
