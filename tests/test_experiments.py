@@ -86,6 +86,7 @@ def test_compiled_code_is_kept_where_asked(finished, cache):
     assert any("train_steps" in name for name in os.listdir(cache))
 
 
+@pytest.mark.slow
 def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache, tmp_path):
     options = [
         *SMALL,

@@ -161,8 +161,8 @@ def test_verdict_words(differences, words):
     assert verdict.in_words(verdict.compare(reference + differences, reference, 0.25)) == words
 
 
-def test_shuffled_labels_are_not_said_to_help():
-    """On scores that differ by chance alone the verdict says "helps" in at most 5 % of 2000 runs, interval included."""
+def test_chance_is_rarely_said_to_help():
+    """On scores that differ by chance alone the verdict says "helps" in at most 5 % of 2000 runs."""
     rng = np.random.default_rng(0)
     said = 0
     for _ in range(2000):
