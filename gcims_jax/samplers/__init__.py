@@ -1,13 +1,26 @@
-"""Latent samplers: ``Sampler(fit, sample)`` pairs of pure functions, and the one table of them.
+"""Latent samplers: ``Sampler(fit, sample, log_density)`` triples of pure functions, and the one table of them.
 
 ``fit(latents_NxDxD, labels_N, **options) -> state`` takes training latents with integer labels; the state is a
 pytree. ``sample(key, state, labels_S) -> latents_SxDxD`` gives one draw for each requested label and is jittable.
-Same key, same draw.
+Same key, same draw. ``options(name)`` tells which options a sampler takes.
 """
 
-from gcims_jax.samplers import gaussian_cholesky
+import inspect
+
+from gcims_jax.samplers import family, gaussian_cholesky
 from gcims_jax.samplers.contract import Sampler
 
 SAMPLERS: dict[str, Sampler] = {
-    "gaussian_cholesky": Sampler(gaussian_cholesky.fit, gaussian_cholesky.sample),
+    "gaussian_cholesky": Sampler(gaussian_cholesky.fit, gaussian_cholesky.sample, gaussian_cholesky.log_density),
+    "gaussian": Sampler(family.fit_gaussian, family.sample, family.log_density),
+    "pooled": Sampler(family.fit_pooled, family.sample, family.log_density),
+    "rda": Sampler(family.fit_rda, family.sample, family.log_density),
+    "borrowed": Sampler(family.fit_borrowed, family.sample, family.log_density),
+    "kde": Sampler(family.fit_kde, family.sample, family.log_density),
 }
+
+
+def options(name: str) -> tuple[str, ...]:
+    """Names of the options that a sampler's ``fit`` takes."""
+    parameters = inspect.signature(SAMPLERS[name].fit).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)

@@ -1,14 +1,17 @@
 """The paper's sampler: one Gaussian per class over d×d latent matrices, drawn through a precomputed Cholesky factor."""
 
+import math
+import os
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import linalg
 
 from gcims_jax.errors import InputError
 from gcims_jax.linalg import regularised_cholesky
-from gcims_jax.samplers.contract import check_fit_input, class_positions
+from gcims_jax.samplers.contract import check_fit_input, check_fraction, class_positions, class_statistics
 
 Array = jax.Array
 
@@ -46,36 +49,48 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) 
       ridge: λ, from 0 (the empirical covariance) to 1 (isotropic).
 
     Raises:
-      InputError: λ outside [0, 1], malformed latents or labels, or no class with two records.
+      InputError: λ outside [0, 1], malformed latents or labels, no class with two records, or factors that would fill the
+        memory.
     """
-    if not 0.0 <= ridge <= 1.0:
-        raise InputError(f"sampler.ridge: expected a number from 0 to 1, got {ridge}")
-    latents_NxP, labels_N = check_fit_input(latents_NxDxD, labels_N)
-    n, size = latents_NxP.shape
-    classes_K, positions_N, counts_K = np.unique(labels_N, return_inverse=True, return_counts=True)
-    if n == len(classes_K):
-        raise InputError("latents: expected a class with at least 2 records to learn a covariance from, got none")
-    mean_KxP = np.stack([latents_NxP[labels_N == k].mean(axis=0) for k in classes_K])
-    deviations_NxP = latents_NxP - mean_KxP[positions_N]
+    check_fraction("ridge", ridge)
+    stats = class_statistics(latents_NxDxD, labels_N)
+    n, size = stats.deviations_NxP.shape
+    check_factors_fit(len(stats.classes_K), size)
 
     factors = []
-    for k, count in enumerate(counts_K):
+    for k, count in enumerate(stats.counts_K):
         if count > 1:
-            of_class = deviations_NxP[positions_N == k]
+            of_class = stats.deviations_NxP[stats.positions_N == k]
             covariance_PxP = of_class.T @ of_class / (count - 1)
         else:
-            covariance_PxP = deviations_NxP.T @ deviations_NxP / (n - len(classes_K))
+            covariance_PxP = stats.deviations_NxP.T @ stats.deviations_NxP / (n - len(stats.classes_K))
         mean_variance = np.trace(covariance_PxP) / size
         factors.append(regularised_cholesky((1.0 - ridge) * covariance_PxP + ridge * mean_variance * np.eye(size)))
-    d = latents_NxDxD.shape[1]
     return GaussianCholesky(
-        classes_K=jnp.asarray(classes_K),
-        mean_KxDxD=jnp.asarray(mean_KxP.reshape(-1, d, d), jnp.float32),
+        classes_K=jnp.asarray(stats.classes_K),
+        mean_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
         lower_KxPxP=jnp.asarray(np.stack([f.lower_PxP for f in factors]), jnp.float32),
         jitter_K=jnp.asarray([f.jitter for f in factors], jnp.float32),
         condition_K=jnp.asarray([f.condition for f in factors], jnp.float32),
         rank_K=jnp.asarray([f.rank for f in factors]),
     )
+
+
+def check_factors_fit(count: int, size: int) -> None:
+    """Raises InputError where the factors of ``count`` classes at P = ``size`` need more than half of the memory."""
+    # Kept factors in float32, and covariance, eigenvalue work and factor of one class in float64.
+    needed = 4 * count * size**2 + 4 * 8 * size**2
+    available = _memory_bytes() // 2
+    if needed > available:
+        raise InputError(
+            f"sampler.name: gaussian_cholesky at d = {math.isqrt(size)} needs {needed / 2**30:.1f} GiB for {count} factors of "
+            f"{size} × {size}, expected at most {available / 2**30:.1f} GiB (half of the memory); use gaussian, which draws from "
+            "the same distribution without them"
+        )
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def sample(key: Array, state: GaussianCholesky, labels_S: Array) -> Array:
@@ -96,3 +111,24 @@ def _draw(key: Array, state: GaussianCholesky, positions_S: Array) -> Array:
 
     draws_SxP, _ = jax.lax.scan(add_class, jnp.zeros_like(normal_SxP), jnp.arange(len(state.classes_K)))
     return state.mean_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.mean_KxDxD.shape[1:])
+
+
+def log_density(state: GaussianCholesky, latents_MxDxD: np.ndarray, labels_M: np.ndarray) -> np.ndarray:
+    """Log-density in nats of each latent matrix under its label's Gaussian.
+
+    Raises:
+      InputError: a class without any spread; labels not seen in fit.
+    """
+    latents_MxP, labels_M = check_fit_input(latents_MxDxD, labels_M)
+    positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    result_M = np.empty(len(positions_M))
+    for k in np.unique(positions_M):
+        lower_PxP = np.asarray(state.lower_KxPxP[k], np.float64)
+        if not np.all(np.diag(lower_PxP) > 0.0):
+            raise InputError(f"log-density: expected records that differ, got none in class {int(state.classes_K[k])}")
+        deviations_PxM = (latents_MxP[positions_M == k] - np.asarray(state.mean_KxDxD[k], np.float64).ravel()).T
+        white_PxM = linalg.solve_triangular(lower_PxP, deviations_PxM, lower=True)
+        log_determinant = 2.0 * np.sum(np.log(np.diag(lower_PxP)))
+        constant = len(lower_PxP) * np.log(2.0 * np.pi) + log_determinant
+        result_M[positions_M == k] = -0.5 * (constant + np.sum(white_PxM**2, axis=0))
+    return result_M
