@@ -7,7 +7,7 @@ Same key, same draw. ``options(name)`` tells which options a sampler takes.
 
 import inspect
 
-from gcims_jax.samplers import family, gaussian_cholesky
+from gcims_jax.samplers import copula, family, flow, gaussian_cholesky, gmm, matrix_normal, smote, vae
 from gcims_jax.samplers.contract import Sampler
 
 SAMPLERS: dict[str, Sampler] = {
@@ -17,6 +17,12 @@ SAMPLERS: dict[str, Sampler] = {
     "rda": Sampler(family.fit_rda, family.sample, family.log_density),
     "borrowed": Sampler(family.fit_borrowed, family.sample, family.log_density),
     "kde": Sampler(family.fit_kde, family.sample, family.log_density),
+    "matrix_normal": Sampler(matrix_normal.fit, matrix_normal.sample, matrix_normal.log_density),
+    "gmm": Sampler(gmm.fit, gmm.sample),
+    "copula": Sampler(copula.fit, copula.sample),
+    "smote": Sampler(smote.fit, smote.sample),
+    "vae": Sampler(vae.fit, vae.sample),
+    "flow": Sampler(flow.fit, flow.sample),
 }
 
 
