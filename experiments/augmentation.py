@@ -17,9 +17,7 @@ from gcims_jax import codec, io, preprocess, protocols, report, results
 from gcims_jax.records import Records
 
 
-def run(
-    setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]
-) -> dict[str, Any]:
+def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
     """Runs all folds, then writes ``synthetic.nc``, ``results.json``, figures and report.
 
     Args:
@@ -30,7 +28,7 @@ def run(
       seconds: stages already done, by name.
 
     Returns:
-      The content of ``results.json``.
+      Scores of the arms and the verdict, as text.
     """
     start = time.perf_counter()
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
@@ -53,7 +51,21 @@ def run(
     seconds["report"] = time.perf_counter() - start
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
     write_text(workdir / "results.json", to_json(summary))
-    return summary
+    return _closing(summary)
+
+
+def _closing(summary: dict[str, Any]) -> str:
+    lines = []
+    for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
+        lines.append(name + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
+        for arm, scores in part["arms"].items():
+            accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]
+            lines.append(
+                f"  {arm:24s} accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}   "
+                f"balanced {balanced['mean']:.3f} ± {balanced['std']:.3f}"
+            )
+        lines.append(f"  {part['comparison']['sentence']}")
+    return "\n".join(lines)
 
 
 def _run_protocol(

@@ -19,6 +19,7 @@ from experiments import augmentation, settings, workdir
 from gcims_jax.errors import InputError
 from gcims_jax.train import TrainingDiverged
 
+# Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
 EXPERIMENTS = {"augmentation": augmentation.run}
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)
@@ -71,21 +72,8 @@ def _run() -> None:
         flush=True,
     )
     seconds = {"data": time.perf_counter() - start}
-    summary = EXPERIMENTS[config.experiment](setup, config.seed, folder, software, seconds)
-    _print_summary(summary, folder)
-
-
-def _print_summary(summary: dict, folder: Path) -> None:
-    for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
-        print(f"\n{name}" + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
-        for arm, scores in part["arms"].items():
-            accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]
-            print(
-                f"  {arm:24s} accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}   "
-                f"balanced {balanced['mean']:.3f} ± {balanced['std']:.3f}"
-            )
-        print(f"  {part['comparison']['sentence']}")
-    print(f"\n{summary['timing']['total']:.0f} s; report: {folder / 'report.html'}")
+    closing = EXPERIMENTS[config.experiment](setup, config.seed, folder, software, seconds)
+    print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
 
 
 def _parse(argv: list[str]) -> list[str]:
