@@ -54,7 +54,14 @@ def get_config() -> ConfigDict:
 
     config.sampler = ConfigDict()
     config.sampler.name = "gaussian_cholesky"
-    config.sampler.ridge = 0.1  # λ, relative to the mean variance
+    # What the sampler takes of these, a number or a word that it knows; "" is its own default.
+    config.sampler.ridge = ""  # λ, relative to the mean variance; likelihood, ledoit_wolf, oas
+    config.sampler.alpha = ""  # α, share of pooled covariance; likelihood
+    config.sampler.bandwidth = ""  # h of the smoothed bootstrap; likelihood, silverman
+    config.sampler.neighbours = ""  # classes to borrow from, or records to interpolate to
+    config.sampler.components = ""  # of a mixture
+    config.sampler.directions = ""  # that mixtures and networks model
+    config.sampler.steps = ""  # of training a network
 
     config.classifier = ConfigDict()
     config.classifier.name = "pca_rf"

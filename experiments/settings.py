@@ -16,11 +16,14 @@ from gcims_jax.model import ModelConfig
 from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
 from gcims_jax.records import Records, subsample
 from gcims_jax.samplers import SAMPLERS
+from gcims_jax.samplers import options as sampler_options
 from gcims_jax.train import TrainConfig
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
 AUTO_POINTS = 96
+# Options of samplers that are numbers with a fraction; the others are counts.
+FRACTIONS = ("ridge", "alpha", "bandwidth")
 
 
 class Setup(NamedTuple):
@@ -72,7 +75,9 @@ def prepare(config: ConfigDict) -> Setup:
 
 
 def _method(config: ConfigDict) -> Method:
-    options = {name: value for name, value in config.sampler.items() if name != "name"}
+    if config.sampler.name not in SAMPLERS:
+        raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {config.sampler.name!r}")
+    options = _sampler_options(config)
     method = Method(
         preprocess=preprocess.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
         codec=CodecConfig(
@@ -86,9 +91,33 @@ def _method(config: ConfigDict) -> Method:
         sampler_options=tuple(sorted(options.items())),
         ratio=config.protocol.ratio,
     )
-    # A two-record rehearsal rejects bad sampler options now rather than after training.
-    SAMPLERS[method.sampler].fit(np.eye(2)[None].repeat(2, axis=0), np.zeros(2, int), **options)
+    rehearse(method.sampler, options)
     return method
+
+
+def _sampler_options(config: ConfigDict) -> dict[str, Any]:
+    """The options that were set, as numbers where they are numbers."""
+    options: dict[str, Any] = {}
+    taken = sampler_options(config.sampler.name)
+    for name, text in config.sampler.items():
+        if name == "name" or text == "":
+            continue
+        if name not in taken:
+            raise InputError(f"sampler.{name}: {config.sampler.name} expects only {', '.join(taken)}, got {name}={text}")
+        try:
+            options[name] = float(text) if name in FRACTIONS else int(text)
+        except ValueError as error:
+            if name not in FRACTIONS:
+                raise InputError(f"sampler.{name}: expected a whole number, got {text!r}") from error
+            options[name] = text
+    return options
+
+
+def rehearse(sampler: str, options: dict[str, Any]) -> None:
+    """Fits two records, which rejects bad options now rather than after training."""
+    if "steps" in sampler_options(sampler):
+        options = {**options, "steps": min(1, options.get("steps", 1))}
+    SAMPLERS[sampler].fit(np.eye(2)[None].repeat(2, axis=0), np.zeros(2, int), **options)
 
 
 def _load(config: ConfigDict) -> Records:

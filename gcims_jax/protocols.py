@@ -239,6 +239,7 @@ def score_fold(
         "arms": arms,
         "curves": {stage: curves._asdict() for stage, curves in generator.curves.items()},
         "sampler": _sampler_report(generator.sampler_state),
+        "selection": _selection_report(generator.sampler_state),
         "seconds": {**generator.seconds, "draw": drawn - start, "classify": time.perf_counter() - drawn},
     }
 
@@ -248,6 +249,11 @@ def _mse(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _sampler_report(state: Any) -> Mapping[str, Any]:
-    """What a sampler notes about its fit per class: the small arrays of its state."""
-    fields = getattr(state, "_asdict", dict)()
-    return {name: np.asarray(value) for name, value in fields.items() if np.ndim(value) == 1}
+    """What a sampler notes about its fit per class: the fields of its state whose names end in _K."""
+    return {name: np.asarray(value) for name, value in state._asdict().items() if name.endswith("_K")}
+
+
+def _selection_report(state: Any) -> Mapping[str, Any] | None:
+    """Values that a sampler tried and their leave-one-out log-likelihood; None where it chose nothing."""
+    selection = getattr(state, "selection", None)
+    return None if selection is None else selection._asdict()

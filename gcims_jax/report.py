@@ -1,23 +1,17 @@
-"""Pictures and the self-contained page of a run; the only module that plots."""
+"""Pictures and the page of the main experiment."""
 
-import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
 import numpy as np
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 
+from gcims_jax.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 from gcims_jax.preprocess import Scaling
 from gcims_jax.records import Axis
-
-matplotlib.use("Agg")
-
-REAL, SYNTHETIC, GREY = "#1f4e79", "#c8553d", "#8a8a8a"
 
 
 class Examples(NamedTuple):
@@ -62,17 +56,8 @@ def write(
         "training": plot_training(rows_by_protocol),
         "classes": plot_class_counts(results["dataset"]["classes"]),
     }
-    folder = workdir / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
-    images = {}
-    for name, figure in figures.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        (folder / f"{name}.png").write_bytes(buffer.getvalue())
-        images[name] = base64.b64encode(buffer.getvalue()).decode()
-    temporary = workdir / ".report.html.tmp"
-    temporary.write_text(render(results, summaries, images), encoding="utf-8")
-    temporary.replace(workdir / "report.html")
+    images = save_figures(workdir, figures)
+    write_page(workdir, render(results, summaries, images))
 
 
 def plot_records(examples: Examples) -> Figure:
@@ -82,7 +67,7 @@ def plot_records(examples: Examples) -> Figure:
         "reconstructed": examples.reconstructed_KxLxM,
         "synthetic": examples.synthetic_KxLxM,
     }
-    figure, axes = _grid(len(examples.classes), len(columns), width=4.0, height=2.5, sharex=True, sharey=True)
+    figure, axes = grid(len(examples.classes), len(columns), width=4.0, height=2.5, sharex=True, sharey=True)
     extent = (*examples.fast.values[[0, -1]], *examples.slow.values[[0, -1]])
     low, high = np.quantile(examples.real_KxLxM, 0.001), examples.real_KxLxM.max()
     norm = _log_norm(examples.scaling, float(low), float(high))
@@ -113,7 +98,7 @@ def _colour_ticks(scaling: Scaling, low: float, high: float, count: int = 6) -> 
 def plot_arms(summaries: Mapping[str, Mapping]) -> Figure:
     """Accuracy and balanced accuracy of each arm: mean, standard deviation and every fold."""
     scores = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
-    figure, axes = _grid(len(summaries), 2, width=5.2, height=2.7, sharex=True)
+    figure, axes = grid(len(summaries), 2, width=5.2, height=2.7, sharex=True)
     for i, (name, summary) in enumerate(summaries.items()):
         for j, (score, title) in enumerate(scores.items()):
             ax = axes[i, j]
@@ -135,7 +120,7 @@ def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> 
     """Confusion matrices without and with synthetic records, counts over all folds."""
     arms = ("original", "original+synthetic")
     size = max(3.2, 0.5 * len(classes) + 1.5)
-    figure, axes = _grid(len(summaries), 2, width=size + 1.2, height=size)
+    figure, axes = grid(len(summaries), 2, width=size + 1.2, height=size)
     for i, (name, summary) in enumerate(summaries.items()):
         for j, arm in enumerate(arms):
             ax, counts_KxK = axes[i, j], np.asarray(summary["arms"][arm]["confusion"])
@@ -156,7 +141,7 @@ def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> 
 def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
     """Training and validation loss of both stages, one line per codec."""
     stages = list(next(iter(rows_by_protocol.values()))[0]["curves"])
-    figure, axes = _grid(len(rows_by_protocol), len(stages), width=5.2, height=2.6)
+    figure, axes = grid(len(rows_by_protocol), len(stages), width=5.2, height=2.6)
     for i, (name, rows) in enumerate(rows_by_protocol.items()):
         for j, stage in enumerate(stages):
             for row in rows:
@@ -176,7 +161,7 @@ def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
 
 def plot_class_counts(counts: Mapping[str, int]) -> Figure:
     """Records per class."""
-    figure, axes = _grid(1, 1, width=7.0, height=0.6 + 0.32 * len(counts))
+    figure, axes = grid(1, 1, width=7.0, height=0.6 + 0.32 * len(counts))
     ax = axes[0, 0]
     bars = ax.barh(list(counts), list(counts.values()), color=REAL)
     ax.bar_label(bars, padding=3, fontsize=8)
@@ -196,29 +181,29 @@ def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         f"<p>{html.escape(main['comparison']['sentence'])}</p></div>",
         *_leak_note(results, summaries),
         "<h2>Real and synthetic records</h2>",
-        _image(images["records"], "real, reconstructed and synthetic records"),
+        image(images["records"], "real, reconstructed and synthetic records"),
         "<p>One record of each class as measured, the same record through the codec, and one synthetic record of the "
         "class. All share one colour scale.</p>",
         "<h2>Scores on held-out real records</h2>",
-        _image(images["arms"], "scores of the arms"),
+        image(images["arms"], "scores of the arms"),
         "<p>Each arm names what the classifier was trained on. Circle and bar: mean and standard deviation over folds; "
         "dots: folds.</p>",
         *[_arms_table(name, summary) for name, summary in summaries.items()],
         "<h2>Which classes gain or lose</h2>",
-        _image(images["confusion"], "confusion matrices"),
+        image(images["confusion"], "confusion matrices"),
         *[_recall_table(name, summary, dataset["classes"]) for name, summary in summaries.items()],
         "<h2>How well the codec keeps a record</h2>",
         *[_reconstruction_table(name, summary) for name, summary in summaries.items()],
-        _image(images["training"], "training curves"),
+        image(images["training"], "training curves"),
         "<h2>The data</h2>",
         f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
         f"{len(dataset['classes'])} classes.</p>",
-        _image(images["classes"], "records per class"),
+        image(images["classes"], "records per class"),
         "<h2>How this was done</h2>",
         f"<p>{html.escape(_procedure(main))}</p>",
         _timing_table(results["timing"]),
     ]
-    return _PAGE.format(body="\n".join(parts))
+    return render_page("Do synthetic records help?", parts)
 
 
 def _leak_note(results: Mapping[str, Any], summaries: Mapping[str, Mapping]) -> list[str]:
@@ -255,7 +240,7 @@ def _arms_table(name: str, summary: Mapping[str, Any]) -> str:
         for arm, values in summary["arms"].items()
     ]
     leak = " (leaks: not evidence)" if summary["protocol"]["leaks"] else ""
-    return _table(
+    return table(
         f"Protocol {name}{leak}; percent, mean ± standard deviation over folds",
         ["trained on", "accuracy", "balanced accuracy", "macro F1"],
         rows,
@@ -268,9 +253,7 @@ def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, in
         [c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", f"{100 * (with_[c] - without[c]):+.0f}"]
         for c, n in counts.items()
     ]
-    return _table(
-        f"Recall per class, percent ({name})", ["class", "records", "original", "+ synthetic", "change"], rows
-    )
+    return table(f"Recall per class, percent ({name})", ["class", "records", "original", "+ synthetic", "change"], rows)
 
 
 def _reconstruction_table(name: str, summary: Mapping[str, Any]) -> str:
@@ -281,28 +264,11 @@ def _reconstruction_table(name: str, summary: Mapping[str, Any]) -> str:
         [f"test records{seen}", f"{r['mse_test']:.3g}"],
         ["test records, two-sided linear codec of the same d", f"{r['mse_test_linear']:.3g}"],
     ]
-    return _table(f"Mean squared error on the [0, 1] scale, mean over folds ({name})", ["records", "error"], rows)
+    return table(f"Mean squared error on the [0, 1] scale, mean over folds ({name})", ["records", "error"], rows)
 
 
 def _timing_table(timing: Mapping[str, float]) -> str:
-    return _table("Seconds", list(timing), [[f"{value:.1f}" for value in timing.values()]])
-
-
-def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def line(tag: str, cells: Sequence[str]) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-    body = "".join(line("td", row) for row in rows)
-    return f"<table><caption>{html.escape(caption)}</caption>{line('th', head)}{body}</table>"
-
-
-def _image(data: str, alt: str) -> str:
-    return f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
-
-
-def _grid(rows: int, columns: int, *, width: float, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    return table("Seconds", list(timing), [[f"{value:.1f}" for value in timing.values()]])
 
 
 def _scale_functions(scaling: Scaling) -> tuple[Any, Any]:
@@ -316,24 +282,3 @@ def _scale_functions(scaling: Scaling) -> tuple[Any, Any]:
 
 def _log_norm(scaling: Scaling, low: float, high: float) -> FuncNorm:
     return FuncNorm(_scale_functions(scaling), vmin=low, vmax=high if high > low else low + 1.0)
-
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Do synthetic records help?</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-img {{ max-width: 100%; height: auto; }}
-h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #ddd; }}
-.verdict {{ border-left: 10px solid #8a8a8a; background: #f4f4f4; padding: 1rem 1.5rem; }}
-.verdict h1 {{ margin: 0; }} .verdict p {{ margin: .3rem 0; }}
-.helps {{ border-color: #2e7d32; }} .hurts {{ border-color: #b3261e; }}
-.leak {{ border-left: 10px solid #e0a100; background: #fff8e1; padding: 1rem 1.5rem; margin-top: 1rem; }}
-table {{ border-collapse: collapse; margin: 1rem 0; }}
-caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: .25rem .8rem; text-align: left; }}
-td + td {{ font-variant-numeric: tabular-nums; }}
-</style></head><body>
-{body}
-</body></html>
-"""

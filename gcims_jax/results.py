@@ -11,6 +11,7 @@ from gcims_jax.verdict import Comparison, compare, in_words
 Row = Mapping[str, Any]
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
+TRIED = {"alpha": "alpha_A", "ridge": "ridge_G", "bandwidth": "bandwidth_H"}
 STAGES = ("codec", "sampler", "draw", "classify")
 
 
@@ -74,7 +75,17 @@ def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[st
             for key in first["sampler"]
             if key != "classes_K"
         },
+        "selection": _selection([row["selection"] for row in rows]),
     }
+
+
+def _selection(selections: Sequence[Row | None]) -> dict[str, Any] | None:
+    """What the sampler tried, and the mean leave-one-out log-likelihood over folds."""
+    if selections[0] is None:
+        return None
+    curves = np.mean([s["log_likelihood_AxGxH"] for s in selections], axis=0)
+    tried = {f"{name}s": selections[0][key] for name, key in TRIED.items()}
+    return {**tried, "log_likelihood": curves}
 
 
 def _arm(rows: Sequence[Row], arm: str, classes: Sequence[str]) -> dict[str, Any]:
