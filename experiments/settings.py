@@ -1,5 +1,6 @@
 """Turns a ``ConfigDict`` into records and frozen dataclasses; nothing below this module sees a ``ConfigDict``."""
 
+import dataclasses
 import hashlib
 import math
 from typing import Any, NamedTuple
@@ -26,6 +27,37 @@ AUTO_POINTS = 96
 FRACTIONS = ("ridge", "alpha", "bandwidth")
 
 
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Grid of the sampler study.
+
+    Attributes:
+      samplers: keys of ``SAMPLERS``.
+      ridges: λ to try beside each sampler's own choice.
+      latents: values of d.
+      records_per_class: most training records of a class; 0 keeps all.
+    """
+
+    samplers: tuple[str, ...]
+    ridges: tuple[float, ...]
+    latents: tuple[int, ...]
+    records_per_class: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.samplers if name not in SAMPLERS]
+        if unknown or not self.samplers:
+            raise InputError(
+                f"study.samplers: expected some of {', '.join(SAMPLERS)}, got {', '.join(unknown) or 'none'}"
+            )
+        if any(not 0.0 <= ridge <= 1.0 for ridge in self.ridges):
+            raise InputError(f"study.ridges: expected numbers from 0 to 1, got {self.ridges}")
+        if not self.latents or not self.records_per_class or any(m < 0 or m == 1 for m in self.records_per_class):
+            raise InputError(
+                "study: expected one or more latents and records_per_class, the latter 0 (all) or 2 and more, got "
+                f"{self.latents} and {self.records_per_class}"
+            )
+
+
 class Setup(NamedTuple):
     """All that a run needs, checked before anything long starts or anything is written.
 
@@ -36,6 +68,7 @@ class Setup(NamedTuple):
       method: configuration of the method.
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol.
+      study: grid of the sampler study.
     """
 
     records: Records
@@ -44,6 +77,7 @@ class Setup(NamedTuple):
     method: Method
     protocols: tuple[str, ...]
     folds: list[Fold]
+    study: Study
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -60,7 +94,9 @@ def prepare(config: ConfigDict) -> Setup:
     records = _load(config)
     compression_config = _resolve_preprocess(config, records)
     compression = preprocess.make_compression(records.slow, records.fast, compression_config)
-    check_latent(method.codec.latent, compression.shape)
+    study = _study(config)
+    for latent in {method.codec.latent, *study.latents}:
+        check_latent(latent, compression.shape)
     folds = make_folds(
         records.labels,
         records.groups,
@@ -71,7 +107,7 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
-    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds)
+    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds, study)
 
 
 def _method(config: ConfigDict) -> Method:
@@ -95,6 +131,15 @@ def _method(config: ConfigDict) -> Method:
     return method
 
 
+def _study(config: ConfigDict) -> Study:
+    return Study(
+        samplers=tuple(config.study.samplers) or tuple(SAMPLERS),
+        ridges=tuple(config.study.ridges),
+        latents=tuple(config.study.latents) or (config.codec.latent,),
+        records_per_class=tuple(config.study.records_per_class) or (0,),
+    )
+
+
 def _sampler_options(config: ConfigDict) -> dict[str, Any]:
     """The options that were set, as numbers where they are numbers."""
     options: dict[str, Any] = {}
@@ -103,7 +148,9 @@ def _sampler_options(config: ConfigDict) -> dict[str, Any]:
         if name == "name" or text == "":
             continue
         if name not in taken:
-            raise InputError(f"sampler.{name}: {config.sampler.name} expects only {', '.join(taken)}, got {name}={text}")
+            raise InputError(
+                f"sampler.{name}: {config.sampler.name} expects only {', '.join(taken)}, got {name}={text}"
+            )
         try:
             options[name] = float(text) if name in FRACTIONS else int(text)
         except ValueError as error:

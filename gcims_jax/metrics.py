@@ -1,8 +1,9 @@
-"""Scores of a classifier on held-out records: pure functions of arrays."""
+"""Scores of a classifier on held-out records, and distances between sets of records: pure functions of arrays."""
 
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn import metrics
 
 
@@ -37,3 +38,13 @@ def score(true_N: np.ndarray, predicted_N: np.ndarray, n_classes: int) -> Scores
         recall_K=recall_K,
         confusion_KxK=confusion_KxK,
     )
+
+
+def energy_distance(a_NxP: np.ndarray, b_MxP: np.ndarray) -> float:
+    """Energy distance between two samples, 2·E|a-b| - E|a-a'| - E|b-b'| with Euclidean norms; 0 for equal samples.
+
+    Székely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018. It has the unit of the samples, and a floor above 0 between
+    finite samples of one distribution: read it beside that of two real sets of the same sizes.
+    """
+    within_a, within_b = (np.mean(cdist(x, x)) for x in (a_NxP, b_MxP))
+    return float(2.0 * np.mean(cdist(a_NxP, b_MxP)) - within_a - within_b)

@@ -71,7 +71,7 @@ def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[st
         "arms": {arm: _arm(rows, arm, classes) for arm in ARMS},
         "comparison": comparison(rows, leaks=LEAKS[name]),
         "sampler": {
-            key: {c: np.mean([row["sampler"][key][k] for row in rows]) for k, c in enumerate(classes)}
+            key: dict(zip(classes, np.array([row["sampler"][key] for row in rows], float).mean(axis=0), strict=True))
             for key in first["sampler"]
             if key != "classes_K"
         },
@@ -83,7 +83,7 @@ def _selection(selections: Sequence[Row | None]) -> dict[str, Any] | None:
     """What the sampler tried, and the mean leave-one-out log-likelihood over folds."""
     if selections[0] is None:
         return None
-    curves = np.mean([s["log_likelihood_AxGxH"] for s in selections], axis=0)
+    curves = np.array([s["log_likelihood_AxGxH"] for s in selections], float).mean(axis=0)
     tried = {f"{name}s": selections[0][key] for name, key in TRIED.items()}
     return {**tried, "log_likelihood": curves}
 

@@ -13,8 +13,8 @@ LAYERS = [
     {"simulate", "preprocess", "train", "classify", "io", "samplers", "verdict"},
     {"codec"},
     {"protocols"},
-    {"results"},
-    {"report"},
+    {"results", "sampler_study"},
+    {"report", "report_samplers"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

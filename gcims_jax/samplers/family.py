@@ -214,3 +214,16 @@ def _log_normal(x_XxBxP: np.ndarray, factor_MxP: np.ndarray, scale: float) -> np
     quadratic_X = np.sum(x_XxBxP**2, axis=-1).ravel() / scale**2 - np.sum(projected_MxX**2, axis=0)
     log_determinant = 2.0 * size * np.log(scale) + 2.0 * np.sum(np.log(np.diag(lower_MxM)))
     return -0.5 * (size * np.log(2.0 * np.pi) + log_determinant + quadratic_X).reshape(x_XxBxP.shape[:2])
+
+
+def condition(state: LowRankGaussian) -> np.ndarray:
+    """Condition number of each class's covariance, K; infinite where it is singular."""
+    result = []
+    for k, scale in enumerate(np.asarray(state.scale_K, np.float64)):
+        weight_N = np.asarray(state.weight_KxN[k], np.float64)
+        factor_MxP = (weight_N[:, None] * np.asarray(state.deviations_NxP, np.float64))[weight_N > 0.0]
+        values_M = np.linalg.eigvalsh(factor_MxP @ factor_MxP.T) if len(factor_MxP) else np.zeros(1)
+        smallest = max(values_M[0], 0.0) if len(factor_MxP) >= factor_MxP.shape[1] else 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            result.append(np.divide(values_M[-1] + scale**2, smallest + scale**2))
+    return np.nan_to_num(np.array(result), nan=np.inf)
