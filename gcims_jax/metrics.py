@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from sklearn import metrics
+from sklearn.metrics.pairwise import euclidean_distances
 
 
 class Scores(NamedTuple):
@@ -46,5 +46,5 @@ def energy_distance(a_NxP: np.ndarray, b_MxP: np.ndarray) -> float:
     Székely & Rizzo 2013, doi:10.1016/j.jspi.2013.03.018. It has the unit of the samples, and a floor above 0 between
     finite samples of one distribution: read it beside that of two real sets of the same sizes.
     """
-    within_a, within_b = (np.mean(cdist(x, x)) for x in (a_NxP, b_MxP))
-    return float(2.0 * np.mean(cdist(a_NxP, b_MxP)) - within_a - within_b)
+    within_a, within_b = (np.mean(euclidean_distances(x)) for x in (a_NxP, b_MxP))
+    return float(2.0 * np.mean(euclidean_distances(a_NxP, b_MxP)) - within_a - within_b)

@@ -226,4 +226,4 @@ def condition(state: LowRankGaussian) -> np.ndarray:
         smallest = max(values_M[0], 0.0) if len(factor_MxP) >= factor_MxP.shape[1] else 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             result.append(np.divide(values_M[-1] + scale**2, smallest + scale**2))
-    return np.nan_to_num(np.array(result), nan=np.inf)
+    return np.nan_to_num(np.array(result), nan=np.inf, posinf=np.inf)

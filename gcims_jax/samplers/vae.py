@@ -24,11 +24,11 @@ class _Network(nn.Module):
 
     def setup(self) -> None:
         self.encoder = nn.Sequential([nn.Dense(HIDDEN), nn.gelu, nn.Dense(2 * CODE)])
-        # From zero: the untrained decoder draws the whitened Gaussian.
+        # From zero and with most of the spread as noise: a start near the whitened Gaussian.
         self.decoder = nn.Sequential(
             [nn.Dense(HIDDEN), nn.gelu, nn.Dense(self.coordinates, kernel_init=nn.initializers.zeros)]
         )
-        self.log_std = self.param("log_std", nn.initializers.zeros, (self.coordinates,))
+        self.log_std = self.param("log_std", nn.initializers.constant(-0.5), (self.coordinates,))
 
     def decode(self, code_BxC: Array, positions_B: Array) -> tuple[Array, Array]:
         own_BxK = jax.nn.one_hot(positions_B, self.classes)
