@@ -36,6 +36,8 @@ class LowRankGaussian(NamedTuple):
       centre_KxDxD: class means.
       deviations_NxP: training latents less their class mean.
       weight_KxN: W, zero where a record does not carry a class's covariance.
+      normals_BxN: one-hot, the normal that each record takes where no two classes share a record, so that B normals a
+        draw do for the largest class; None where each record takes its own.
       scale_K: σ.
       starts_KxB: smoothed bootstrap only: the records of each class, as indices, padded; else None.
       counts_K: records of each class.
@@ -48,6 +50,7 @@ class LowRankGaussian(NamedTuple):
     centre_KxDxD: Array
     deviations_NxP: Array
     weight_KxN: Array
+    normals_BxN: Array | None
     scale_K: Array
     starts_KxB: Array | None
     counts_K: Array
@@ -142,13 +145,18 @@ def _fit(
     per_record_KxN = (mix_KxK / np.maximum(stats.counts_K - 1, 1))[:, stats.positions_N]
     traces_K = per_record_KxN @ np.sum(stats.deviations_NxP**2, axis=1)
     weight_KxN = np.sqrt((1.0 - ridge_K)[:, None] * per_record_KxN) * bandwidth_K[:, None]
+    members_KxB, valid_KxB = class_rows(stats)
+    shared = np.any(np.count_nonzero(weight_KxN, axis=0) > 1)
+    normals_BxN = np.zeros((members_KxB.shape[1], len(stats.positions_N)))
+    normals_BxN[np.nonzero(valid_KxB)[1], members_KxB[valid_KxB]] = 1.0
     return LowRankGaussian(
         classes_K=jnp.asarray(stats.classes_K),
         centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(count, stats.latent, stats.latent), jnp.float32),
         deviations_NxP=jnp.asarray(stats.deviations_NxP, jnp.float32),
         weight_KxN=jnp.asarray(weight_KxN, jnp.float32),
+        normals_BxN=None if shared else jnp.asarray(normals_BxN, jnp.float32),
         scale_K=jnp.asarray(np.sqrt(ridge_K * traces_K / size) * bandwidth_K, jnp.float32),
-        starts_KxB=None if bandwidth is None else jnp.asarray(class_rows(stats)[0]),
+        starts_KxB=None if bandwidth is None else jnp.asarray(members_KxB),
         counts_K=jnp.asarray(stats.counts_K),
         ridge_K=jnp.asarray(ridge_K, jnp.float32),
         alpha_K=jnp.full(count, alpha, jnp.float32),
@@ -166,7 +174,11 @@ def sample(key: Array, state: LowRankGaussian, labels_S: Array) -> Array:
 def _draw(key: Array, state: LowRankGaussian, positions_S: Array) -> Array:
     weight_key, scale_key, start_key = jax.random.split(key, 3)
     count, size = len(positions_S), state.deviations_NxP.shape[1]
-    coefficients_SxN = state.weight_KxN[positions_S] * jax.random.normal(weight_key, (count, state.weight_KxN.shape[1]))
+    if state.normals_BxN is None:
+        normal_SxN = jax.random.normal(weight_key, (count, state.weight_KxN.shape[1]))
+    else:
+        normal_SxN = jax.random.normal(weight_key, (count, len(state.normals_BxN))) @ state.normals_BxN
+    coefficients_SxN = state.weight_KxN[positions_S] * normal_SxN
     # One product with the rows of all classes: sorting draws by class to skip zero weights was slower below 300 records.
     draws_SxP = coefficients_SxN @ state.deviations_NxP
     draws_SxP += state.scale_K[positions_S, None] * jax.random.normal(scale_key, (count, size))
