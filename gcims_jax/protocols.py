@@ -238,6 +238,7 @@ def score_fold(
         "reconstruction": reconstruction,
         "arms": arms,
         "curves": {stage: curves._asdict() for stage, curves in generator.curves.items()},
+        "generator": method.sampler,
         "sampler": _sampler_report(generator.sampler_state),
         "selection": _selection_report(generator.sampler_state),
         "seconds": {**generator.seconds, "draw": drawn - start, "classify": time.perf_counter() - drawn},

@@ -56,6 +56,8 @@ def write(
         "training": plot_training(rows_by_protocol),
         "classes": plot_class_counts(results["dataset"]["classes"]),
     }
+    if any(summary["selection"] for summary in summaries.values()):
+        figures["selection"] = plot_selection(summaries)
     images = save_figures(workdir, figures)
     write_page(workdir, render(results, summaries, images))
 
@@ -159,6 +161,28 @@ def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
     return figure
 
 
+def plot_selection(summaries: Mapping[str, Mapping]) -> Figure:
+    """Leave-one-out log-likelihood by each value that the sampler chose, at the best of the others."""
+    tried = next(iter(summaries.values()))["selection"]
+    names = [name for name in ("alpha", "ridge", "bandwidth") if len(tried[f"{name}s"]) > 1]
+    figure, axes = grid(len(summaries), len(names), width=4.2, height=2.6)
+    for i, (protocol, summary) in enumerate(summaries.items()):
+        curve_AxGxH = np.array(summary["selection"]["log_likelihood"], float)
+        for j, name in enumerate(names):
+            others = tuple(k for k, other in enumerate(("alpha", "ridge", "bandwidth")) if other != name)
+            profile = np.nanmax(np.where(np.isfinite(curve_AxGxH), curve_AxGxH, np.nan), axis=others)
+            values = summary["selection"][f"{name}s"]
+            axes[i, j].plot(values, profile, ".-", color=REAL)
+            axes[i, j].plot(values[int(np.nanargmax(profile))], np.nanmax(profile), "*", color=SYNTHETIC, markersize=12)
+            axes[i, j].set_xlabel(name)
+            axes[i, j].grid(alpha=0.3)
+            axes[i, j].set_title(protocol, fontsize=9)
+            if name == "ridge":
+                axes[i, j].set_xscale("log")
+        axes[i, 0].set_ylabel("log-likelihood [nats]")
+    return figure
+
+
 def plot_class_counts(counts: Mapping[str, int]) -> Figure:
     """Records per class."""
     figure, axes = grid(1, 1, width=7.0, height=0.6 + 0.32 * len(counts))
@@ -195,6 +219,9 @@ def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         "<h2>How well the codec keeps a record</h2>",
         *[_reconstruction_table(name, summary) for name, summary in summaries.items()],
         image(images["training"], "training curves"),
+        "<h2>How the draws were made</h2>",
+        *[_sampler_table(name, summary) for name, summary in summaries.items()],
+        *_selection_part(images),
         "<h2>The data</h2>",
         f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
         f"{len(dataset['classes'])} classes.</p>",
@@ -265,6 +292,25 @@ def _reconstruction_table(name: str, summary: Mapping[str, Any]) -> str:
         ["test records, two-sided linear codec of the same d", f"{r['mse_test_linear']:.3g}"],
     ]
     return table(f"Mean squared error on the [0, 1] scale, mean over folds ({name})", ["records", "error"], rows)
+
+
+def _sampler_table(name: str, summary: Mapping[str, Any]) -> str:
+    """What the sampler notes of each class, mean over folds."""
+    notes = summary["sampler"]
+    classes = list(next(iter(notes.values()))) if notes else []
+    rows = [[c, *(f"{values[c]:.3g}" for values in notes.values())] for c in classes]
+    head = ["class", *(key.removesuffix("_K").replace("_", " ") for key in notes)]
+    return table(f"Sampler {summary['generator']}, mean over folds ({name})", head, rows)
+
+
+def _selection_part(images: Mapping[str, str]) -> list[str]:
+    if "selection" not in images:
+        return []
+    return [
+        image(images["selection"], "leave-one-out likelihood of the values tried"),
+        "<p>Mean log-density of a training record under a sampler fitted to all other training records, by the values "
+        "that were tried, mean over folds; each fold takes the best of its own curve.</p>",
+    ]
 
 
 def _timing_table(timing: Mapping[str, float]) -> str:

@@ -70,6 +70,7 @@ def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[st
         "reconstruction": {key: _over_folds(rows, "reconstruction", key)["mean"] for key in first["reconstruction"]},
         "arms": {arm: _arm(rows, arm, classes) for arm in ARMS},
         "comparison": comparison(rows, leaks=LEAKS[name]),
+        "generator": first["generator"],
         "sampler": {
             key: dict(zip(classes, np.array([row["sampler"][key] for row in rows], float).mean(axis=0), strict=True))
             for key in first["sampler"]

@@ -86,6 +86,36 @@ def test_compiled_code_is_kept_where_asked(finished, cache):
     assert any("train_steps" in name for name in os.listdir(cache))
 
 
+def test_the_sampler_study_goes_on_where_it_stopped(data, cache, tmp_path):
+    options = [
+        *SMALL, "--config.experiment=sampler_study", "--config.study.samplers=('rda', 'smote')",
+        "--config.study.ridges=(0.1, 0.5)", "--config.study.records_per_class=(3, 0)",
+        f"--config.data.path={data}", f"--workdir={tmp_path / 's'}", f"--compilation_cache={cache}",
+    ]  # fmt: skip
+    done = launch(*options)
+    assert done.returncode == 0, done.stderr
+    first = json.loads((tmp_path / "s" / "results.json").read_text())
+    assert [(cell["latent"], cell["records_per_class"]) for cell in first["cells"]] == [(3, 3), (3, 0)]
+    for cell in first["cells"]:
+        points = {(p["sampler"], p["setting"]): p for p in cell["points"]}
+        assert set(points) == {("rda", "0.1"), ("rda", "0.5"), ("rda", "own choice"), ("smote", "own choice")}
+        assert points["rda", "0.1"]["used"]["ridge"] == pytest.approx(0.1)
+        assert points["rda", "own choice"]["log_likelihood"] is not None
+        assert points["smote", "own choice"]["log_likelihood"] is None
+    assert first["recommendation"]["best"]["sampler"] in done.stdout
+    assert (tmp_path / "s" / "report.html").read_text().count("data:image/png") == 3
+
+    lost = tmp_path / "s" / "checkpoints" / "latent_003" / "class_000" / "fold_001.json"
+    before = json.loads(lost.read_text())
+    lost.unlink()
+    assert launch(*options).returncode == 0
+    again = json.loads(lost.read_text())
+    for row in (before, again):
+        for point in row["points"]:
+            del point["fit_seconds"], point["draw_seconds"]
+    assert again == before
+
+
 @pytest.mark.slow
 def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache, tmp_path):
     options = [
