@@ -180,7 +180,13 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
         ("protocol.folds", "9", ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
         ("protocol.names", "honest", ["protocol.names", "strict, paper", "honest"]),
         ("sampler.name", "gan", ["sampler.name", "gaussian_cholesky", "gan"]),
-        ("sampler.ridge", "2.0", ["sampler.ridge", "from 0 to 1", "2.0"]),
+        ("sampler.ridge", "=2", ["sampler.ridge", "from 0 to 1", "2.0"]),
+        ("sampler.ridge", "lasso", ["sampler.ridge", "from 0 to 1", "lasso"]),
+        ("sampler.alpha", "=0.5", ["sampler.alpha", "gaussian_cholesky expects only ridge", "0.5"]),
+        ("study.samplers", "('rda', 'gan')", ["study.samplers", "gaussian_cholesky", "got gan"]),
+        ("study.ridges", "(0.5, 2.0)", ["study.ridges", "from 0 to 1"]),
+        ("study.records_per_class", "(1,)", ["records_per_class", "2 and more"]),
+        ("study.latents", "(3, 99)", ["codec.latent", "got 99"]),
         ("classifier.name", "oracle", ["classifier.name", "pca_rf", "oracle"]),
         ("codec.heads", "3", ["codec.heads", "divides"]),
         ("data.class_counts", "(3,)", ["class counts", "each of the 2 classes"]),
@@ -192,7 +198,11 @@ def test_bad_options_stop_before_training(data, option, value, expected):
     config.data.path = str(data)
     config.codec.latent, config.codec.patch, config.codec.width = 3, 4, 8
     part, name = option.split(".")
-    config[part][name] = ast.literal_eval(value) if value[0] in "(0123456789" and ":" not in value else value
+    if value.startswith("="):  # a number that the config keeps as text
+        value = value[1:]
+    elif value[0] in "(0123456789" and ":" not in value:
+        value = ast.literal_eval(value)
+    config[part][name] = value
     with pytest.raises(InputError) as caught:
         settings.prepare(config)
     assert all(text in str(caught.value) for text in expected), caught.value
