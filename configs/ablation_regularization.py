@@ -14,9 +14,9 @@ def get_config() -> ConfigDict:
     """Five samplers at six ridges and at their own choice, three latent sizes, two class sizes, four folds."""
     config = base.get_config()
     config.experiment = "sampler_study"
-    config.study.samplers = ("gaussian", "pooled", "rda", "kde", "matrix_normal")
-    config.study.ridges = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
-    config.study.latents = (8, 16, 32)
-    config.study.records_per_class = (8, 0)
+    config.sampler_study.samplers = ("gaussian", "pooled", "rda", "kde", "matrix_normal")
+    config.sampler_study.ridges = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0)
+    config.sampler_study.latents = (8, 16, 32)
+    config.sampler_study.records_per_class = (8, 0)
     config.protocol.folds = 4
     return config

@@ -63,11 +63,11 @@ def get_config() -> ConfigDict:
     config.sampler.directions = ""  # that mixtures and networks model
     config.sampler.steps = ""  # of training a network
 
-    config.study = ConfigDict()  # experiment "sampler_study" only
-    config.study.samplers = ()  # () compares all
-    config.study.ridges = ()  # λ to try beside each sampler's own choice
-    config.study.latents = ()  # values of d; () is codec.latent
-    config.study.records_per_class = ()  # most training records of a class, 0 for all; () is all
+    config.sampler_study = ConfigDict()  # experiment "sampler_study" only
+    config.sampler_study.samplers = ()  # () compares all
+    config.sampler_study.ridges = ()  # λ to try beside each sampler's own choice
+    config.sampler_study.latents = ()  # values of d; () is codec.latent
+    config.sampler_study.records_per_class = ()  # most training records of a class, 0 for all; () is all
 
     config.classifier = ConfigDict()
     config.classifier.name = "pca_rf"

@@ -33,9 +33,9 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     start = time.perf_counter()
     _, labels_N = np.unique(setup.records.labels, return_inverse=True)
     compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
-    points = sampler_study.make_points(setup.study.samplers, setup.study.ridges)
+    points = sampler_study.make_points(setup.sampler_study.samplers, setup.sampler_study.ridges)
     cells = []
-    grid = [(d, most) for d in setup.study.latents for most in setup.study.records_per_class]
+    grid = [(d, most) for d in setup.sampler_study.latents for most in setup.sampler_study.records_per_class]
     with tqdm(total=len(grid) * len(setup.folds), desc="cells", unit="cell") as bar:
         for d, most in grid:
             rows = []

@@ -28,7 +28,7 @@ FRACTIONS = ("ridge", "alpha", "bandwidth")
 
 
 @dataclasses.dataclass(frozen=True)
-class Study:
+class SamplerStudy:
     """Grid of the sampler study.
 
     Attributes:
@@ -47,13 +47,13 @@ class Study:
         unknown = [name for name in self.samplers if name not in SAMPLERS]
         if unknown or not self.samplers:
             raise InputError(
-                f"study.samplers: expected some of {', '.join(SAMPLERS)}, got {', '.join(unknown) or 'none'}"
+                f"sampler_study.samplers: expected some of {', '.join(SAMPLERS)}, got {', '.join(unknown) or 'none'}"
             )
         if any(not 0.0 <= ridge <= 1.0 for ridge in self.ridges):
-            raise InputError(f"study.ridges: expected numbers from 0 to 1, got {self.ridges}")
+            raise InputError(f"sampler_study.ridges: expected numbers from 0 to 1, got {self.ridges}")
         if not self.latents or not self.records_per_class or any(m < 0 or m == 1 for m in self.records_per_class):
             raise InputError(
-                "study: expected one or more latents and records_per_class, the latter 0 (all) or 2 and more, got "
+                "sampler_study: expected one or more latents and records_per_class, the latter 0 (all) or 2 and more, got "
                 f"{self.latents} and {self.records_per_class}"
             )
 
@@ -68,7 +68,7 @@ class Setup(NamedTuple):
       method: configuration of the method.
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol.
-      study: grid of the sampler study.
+      sampler_study: grid of the sampler study.
     """
 
     records: Records
@@ -77,7 +77,7 @@ class Setup(NamedTuple):
     method: Method
     protocols: tuple[str, ...]
     folds: list[Fold]
-    study: Study
+    sampler_study: SamplerStudy
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -94,8 +94,8 @@ def prepare(config: ConfigDict) -> Setup:
     records = _load(config)
     compression_config = _resolve_preprocess(config, records)
     compression = preprocess.make_compression(records.slow, records.fast, compression_config)
-    study = _study(config)
-    for latent in {method.codec.latent, *study.latents}:
+    sampler_study = _sampler_study(config)
+    for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
     folds = make_folds(
         records.labels,
@@ -107,7 +107,7 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
-    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds, study)
+    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds, sampler_study)
 
 
 def _method(config: ConfigDict) -> Method:
@@ -131,12 +131,12 @@ def _method(config: ConfigDict) -> Method:
     return method
 
 
-def _study(config: ConfigDict) -> Study:
-    return Study(
-        samplers=tuple(config.study.samplers) or tuple(SAMPLERS),
-        ridges=tuple(config.study.ridges),
-        latents=tuple(config.study.latents) or (config.codec.latent,),
-        records_per_class=tuple(config.study.records_per_class) or (0,),
+def _sampler_study(config: ConfigDict) -> SamplerStudy:
+    return SamplerStudy(
+        samplers=tuple(config.sampler_study.samplers) or tuple(SAMPLERS),
+        ridges=tuple(config.sampler_study.ridges),
+        latents=tuple(config.sampler_study.latents) or (config.codec.latent,),
+        records_per_class=tuple(config.sampler_study.records_per_class) or (0,),
     )
 
 

@@ -88,8 +88,8 @@ def test_compiled_code_is_kept_where_asked(finished, cache):
 
 def test_the_sampler_study_goes_on_where_it_stopped(data, cache, tmp_path):
     options = [
-        *SMALL, "--config.experiment=sampler_study", "--config.study.samplers=('rda', 'smote')",
-        "--config.study.ridges=(0.1, 0.5)", "--config.study.records_per_class=(3, 0)",
+        *SMALL, "--config.experiment=sampler_study", "--config.sampler_study.samplers=('rda', 'smote')",
+        "--config.sampler_study.ridges=(0.1, 0.5)", "--config.sampler_study.records_per_class=(3, 0)",
         f"--config.data.path={data}", f"--workdir={tmp_path / 's'}", f"--compilation_cache={cache}",
     ]  # fmt: skip
     done = launch(*options)
@@ -183,10 +183,10 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
         ("sampler.ridge", "=2", ["sampler.ridge", "from 0 to 1", "2.0"]),
         ("sampler.ridge", "lasso", ["sampler.ridge", "from 0 to 1", "lasso"]),
         ("sampler.alpha", "=0.5", ["sampler.alpha", "gaussian_cholesky expects only ridge", "0.5"]),
-        ("study.samplers", "('rda', 'gan')", ["study.samplers", "gaussian_cholesky", "got gan"]),
-        ("study.ridges", "(0.5, 2.0)", ["study.ridges", "from 0 to 1"]),
-        ("study.records_per_class", "(1,)", ["records_per_class", "2 and more"]),
-        ("study.latents", "(3, 99)", ["codec.latent", "got 99"]),
+        ("sampler_study.samplers", "('rda', 'gan')", ["sampler_study.samplers", "gaussian_cholesky", "got gan"]),
+        ("sampler_study.ridges", "(0.5, 2.0)", ["sampler_study.ridges", "from 0 to 1"]),
+        ("sampler_study.records_per_class", "(1,)", ["records_per_class", "2 and more"]),
+        ("sampler_study.latents", "(3, 99)", ["codec.latent", "got 99"]),
         ("classifier.name", "oracle", ["classifier.name", "pca_rf", "oracle"]),
         ("codec.heads", "3", ["codec.heads", "divides"]),
         ("data.class_counts", "(3,)", ["class counts", "each of the 2 classes"]),
