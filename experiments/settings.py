@@ -1,5 +1,6 @@
 """Turns a ``ConfigDict`` into records and frozen dataclasses; nothing below this module sees a ``ConfigDict``."""
 
+import dataclasses
 import hashlib
 import math
 from typing import Any, NamedTuple
@@ -9,9 +10,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gcims_jax import io, preprocess, simulate
+from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import CodecConfig, check_latent
 from gcims_jax.errors import InputError
+from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig
 from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
 from gcims_jax.records import Records, subsample
@@ -77,8 +80,12 @@ def _method(config: ConfigDict) -> Method:
         preprocess=preprocess.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
         codec=CodecConfig(
             latent=config.codec.latent,
-            model=ModelConfig(config.codec.patch, config.codec.width, config.codec.depth, config.codec.heads),
+            start=config.codec.start,
+            model=ModelConfig(**{field.name: config.codec[field.name] for field in dataclasses.fields(ModelConfig)}),
             train=TrainConfig(**config.train),
+            loss=LossConfig(**config.loss),
+            augment=AugmentConfig(**config.augment),
+            latent_noise=config.codec.latent_noise,
             **config.series,
         ),
         classifier=ClassifierConfig(**config.classifier),

@@ -9,8 +9,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {"records", "model", "linalg", "metrics", "series", "cultures"},
-    {"simulate", "preprocess", "train", "classify", "io", "samplers", "verdict"},
+    {"records", "model", "linalg", "metrics", "series", "cultures", "losses", "augment", "optimise"},
+    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict"},
+    {"joint", "stagewise"},
     {"codec"},
     {"protocols"},
     {"results"},
