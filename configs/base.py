@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     config.data.class_counts = ()  # records drawn per class, sorted by class name; () keeps all
     config.data.n_retention = 512  # simulated set only
     config.data.n_drift = 1024
+    config.data.coupling_sd = 0.0  # simulated set only: drift times change with retention time by this share
 
     config.preprocess = ConfigDict()
     # "low:high" in the axis' unit, "" keeps all, "auto" keeps all of a file and the analyte window of the simulated set.
@@ -85,4 +86,10 @@ def get_config() -> ConfigDict:
     config.protocol.repeats = 1
     config.protocol.grouped = False  # True keeps every group on one side of each split
     config.protocol.ratio = 1.0  # synthetic records per training record
+
+    config.study = ConfigDict()  # of the experiments on the codec itself
+    config.study.draws = 5  # splits: the first folds
+    config.study.train_records = 0  # above 0: random draws of so many training records instead of folds
+    config.study.latents = (4, 8, 16, 32, 64)
+    config.study.records = (20, 60, 176)  # numbers of training records to compare
     return config

@@ -15,11 +15,15 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import augmentation, settings, workdir
+from experiments import augmentation, cross_dimension, latent_dimension, settings, workdir
 from gcims_jax.errors import InputError
 from gcims_jax.train import TrainingDiverged
 
-EXPERIMENTS = {"augmentation": augmentation.run}
+EXPERIMENTS = {
+    "augmentation": augmentation.run,
+    "latent_dimension": latent_dimension.run,
+    "cross_dimension": cross_dimension.run,
+}
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; default runs/NAME_OF_CONFIG.")
@@ -76,6 +80,11 @@ def _run() -> None:
 
 
 def _print_summary(summary: dict, folder: Path) -> None:
+    for line in summary.get("lines", ()):
+        print(f"  {line}")
+    if "lines" in summary:
+        print(f"\n{summary['timing']['total']:.0f} s; report: {folder / 'report.html'}")
+        return
     for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
         print(f"\n{name}" + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
         for arm, scores in part["arms"].items():

@@ -36,6 +36,9 @@ class Setup(NamedTuple):
       method: configuration of the method.
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol.
+      seed: of the run.
+      variability: of the simulated set; None for data from a file.
+      study: options of the studies of the codec.
     """
 
     records: Records
@@ -44,6 +47,9 @@ class Setup(NamedTuple):
     method: Method
     protocols: tuple[str, ...]
     folds: list[Fold]
+    seed: int
+    variability: simulate.Variability | None
+    study: dict[str, Any]
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -71,7 +77,11 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
-    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds)
+    variability = None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd)
+    study = config.study.to_dict()
+    return Setup(
+        records, digest.hexdigest()[:16], compression, method, protocols, folds, config.seed, variability, study
+    )
 
 
 def _method(config: ConfigDict) -> Method:
@@ -102,7 +112,12 @@ def _load(config: ConfigDict) -> Records:
     if config.data.path:
         records = io.read(config.data.path)
     else:
-        records, _ = simulate.simulate(config.seed, n_retention=config.data.n_retention, n_drift=config.data.n_drift)
+        records, _ = simulate.simulate(
+            config.seed,
+            n_retention=config.data.n_retention,
+            n_drift=config.data.n_drift,
+            variability=simulate.Variability(coupling_sd=config.data.coupling_sd),
+        )
     if config.data.class_counts:
         records = subsample(records, tuple(config.data.class_counts), config.seed)
     return records
