@@ -17,6 +17,7 @@ def get_config() -> ConfigDict:
     config.data.class_counts = ()  # records drawn per class, sorted by class name; () keeps all
     config.data.n_retention = 512  # simulated set only
     config.data.n_drift = 1024
+    config.data.coupling_sd = 0.0  # simulated set only: drift times change with retention time by this share
 
     config.preprocess = ConfigDict()
     # "low:high" in the axis' unit, "" keeps all, "auto" keeps all of a file and the analyte window of the simulated set.
@@ -31,23 +32,41 @@ def get_config() -> ConfigDict:
 
     config.codec = ConfigDict()
     config.codec.latent = 16  # d
+    config.codec.start = "linear"  # the best linear codec, then both stages together; "random": as published
     config.codec.patch = 16
     config.codec.width = 64
     config.codec.depth = 1
     config.codec.heads = 2
+    config.codec.activation = "gelu"
+    config.codec.dropout = 0.0
+    config.codec.latent_noise = 0.0  # added in training, in units of each latent's spread; linear start only
 
-    config.series = ConfigDict()  # drift series below this fraction of the mean variance are thinned out
+    config.loss = ConfigDict()  # linear start only; see gcims_jax/losses.py
+    config.loss.weight = "none"  # "noise" or "prominence": more for small peaks
+    config.loss.gain = 10.0
+    config.loss.multiscale = 0.0
+    config.loss.derivative = 0.0
+    config.loss.linear = 0.0  # share of the error in the input's unit
+
+    config.augment = ConfigDict()  # of the codec's training records, linear start only; see gcims_jax/augment.py
+    config.augment.shift = 0
+    config.augment.warp = 0.0
+    config.augment.intensity = 0.0
+
+    config.series = ConfigDict()  # random start only: drift series below this fraction of the mean variance are thinned
     config.series.threshold = 0.1
     config.series.kept_fraction = 0.2
 
-    config.train = ConfigDict()  # of each of the two stages
-    config.train.steps = 300
-    config.train.batch = 128
-    config.train.learning_rate = 3e-3
-    config.train.weight_decay = 1e-4
+    config.train = ConfigDict()
+    config.train.steps = 400
+    config.train.batch = 4  # records; with a random start, series
+    config.train.optimiser = "muon"
+    config.train.learning_rate = 2e-2
+    config.train.weight_decay = 0.03
     config.train.warmup = 0.05
     config.train.clip = 1.0
     config.train.evaluate_every = 50
+    config.train.patience = 0
     config.train.validation_fraction = 0.1
     config.train.validation_series = 1024
     config.train.checkpoint_seconds = 30.0
@@ -80,4 +99,10 @@ def get_config() -> ConfigDict:
     config.protocol.repeats = 1
     config.protocol.grouped = False  # True keeps every group on one side of each split
     config.protocol.ratio = 1.0  # synthetic records per training record
+
+    config.codec_study = ConfigDict()  # of the experiments on the codec itself
+    config.codec_study.draws = 5  # splits: the first folds
+    config.codec_study.train_records = 0  # above 0: random draws of so many training records instead of folds
+    config.codec_study.latents = (4, 8, 16, 32, 64)
+    config.codec_study.records = (20, 60, 176)  # numbers of training records to compare
     return config

@@ -11,9 +11,14 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Both protocols at d = 32, longer training than the quickstart."""
+    """Both protocols at d = 32, the two autoencoders trained one after the other from random weights."""
     config = base.get_config()
     config.codec.latent = 32
+    config.codec.start = "random"
     config.train.steps = 1000
+    config.train.batch = 128
+    config.train.optimiser = "adamw"
+    config.train.learning_rate = 3e-3
+    config.train.weight_decay = 1e-4
     config.protocol.names = "strict,paper"
     return config

@@ -15,12 +15,17 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import augmentation, sampler_study, settings, workdir
+from experiments import augmentation, cross_dimension, latent_dimension, sampler_study, settings, workdir
 from gcims_jax.errors import InputError
 from gcims_jax.train import TrainingDiverged
 
 # Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
-EXPERIMENTS = {"augmentation": augmentation.run, "sampler_study": sampler_study.run}
+EXPERIMENTS = {
+    "augmentation": augmentation.run,
+    "latent_dimension": latent_dimension.run,
+    "cross_dimension": cross_dimension.run,
+    "sampler_study": sampler_study.run,
+}
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)
 WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; default runs/NAME_OF_CONFIG.")

@@ -10,9 +10,11 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gcims_jax import io, preprocess, simulate
+from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import CodecConfig, check_latent
 from gcims_jax.errors import InputError
+from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig
 from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
 from gcims_jax.records import Records, subsample
@@ -69,6 +71,9 @@ class Setup(NamedTuple):
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol.
       sampler_study: grid of the sampler study.
+      seed: of the run.
+      variability: of the simulated set; None for data from a file.
+      codec_study: options of the studies of the codec.
     """
 
     records: Records
@@ -78,6 +83,9 @@ class Setup(NamedTuple):
     protocols: tuple[str, ...]
     folds: list[Fold]
     sampler_study: SamplerStudy
+    seed: int
+    variability: simulate.Variability | None
+    codec_study: dict[str, Any]
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -107,7 +115,18 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
-    return Setup(records, digest.hexdigest()[:16], compression, method, protocols, folds, sampler_study)
+    return Setup(
+        records=records,
+        fingerprint=digest.hexdigest()[:16],
+        compression=compression,
+        method=method,
+        protocols=protocols,
+        folds=folds,
+        sampler_study=sampler_study,
+        seed=config.seed,
+        variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
+        codec_study=config.codec_study.to_dict(),
+    )
 
 
 def _method(config: ConfigDict) -> Method:
@@ -118,8 +137,12 @@ def _method(config: ConfigDict) -> Method:
         preprocess=preprocess.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
         codec=CodecConfig(
             latent=config.codec.latent,
-            model=ModelConfig(config.codec.patch, config.codec.width, config.codec.depth, config.codec.heads),
+            start=config.codec.start,
+            model=ModelConfig(**{field.name: config.codec[field.name] for field in dataclasses.fields(ModelConfig)}),
             train=TrainConfig(**config.train),
+            loss=LossConfig(**config.loss),
+            augment=AugmentConfig(**config.augment),
+            latent_noise=config.codec.latent_noise,
             **config.series,
         ),
         classifier=ClassifierConfig(**config.classifier),
@@ -171,7 +194,12 @@ def _load(config: ConfigDict) -> Records:
     if config.data.path:
         records = io.read(config.data.path)
     else:
-        records, _ = simulate.simulate(config.seed, n_retention=config.data.n_retention, n_drift=config.data.n_drift)
+        records, _ = simulate.simulate(
+            config.seed,
+            n_retention=config.data.n_retention,
+            n_drift=config.data.n_drift,
+            variability=simulate.Variability(coupling_sd=config.data.coupling_sd),
+        )
     if config.data.class_counts:
         records = subsample(records, tuple(config.data.class_counts), config.seed)
     return records

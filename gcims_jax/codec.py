@@ -1,72 +1,65 @@
 """The double autoencoder: a record becomes a d×d latent matrix, and a latent matrix a record.
 
-Stage 1 encodes every drift series (R×T to R×d), stage 2 every retention series of the result (R×d to d×d).
-arXiv 2502.13183; where the paper is silent, each stage standardises its series with statistics of its training part.
+Stage 1 encodes every drift series (R×T to R×d), stage 2 every retention series of the result (R×d to d×d);
+arXiv 2502.13183. Two ways of training: ``linear`` starts at the best linear codec and trains both stages together on
+records (``joint``), ``random`` is the paper's, one stage after the other on series (``stagewise``).
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax import series
+from gcims_jax import joint, stages, stagewise
+from gcims_jax.augment import AugmentConfig
 from gcims_jax.errors import InputError
+from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.stages import Codec, Models
 from gcims_jax.train import Curves, TrainConfig
-from gcims_jax.train import fit as fit_series
 
 Array = jax.Array
+
+STARTS = ("linear", "random")
 
 
 @dataclasses.dataclass(frozen=True)
 class CodecConfig:
-    """Latent size, networks and training of both stages.
+    """Latent size, networks and training.
 
     Attributes:
       latent: d; the latent matrix is d×d.
+      start: "linear", or "random" as published.
       model: sizes of the two autoencoders.
-      train: optimisation of each stage.
-      threshold, kept_fraction: see ``series.undersample``; drift series of the first stage only.
+      train: optimisation; of both stages together, or with a random start of each.
+      loss, augment, latent_noise: of the linear start, see ``joint.RecordTask``; the random start has none of them.
+      threshold, kept_fraction: see ``series.undersample``; drift series of a random start only.
       batch_records: records encoded or decoded at once; bounds memory.
     """
 
     latent: int = 16
+    start: str = "linear"
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
+    loss: LossConfig = LossConfig()
+    augment: AugmentConfig = AugmentConfig()
+    latent_noise: float = 0.0
     threshold: float = 0.1
     kept_fraction: float = 0.2
     batch_records: int = 16
 
-
-class Stage(NamedTuple):
-    """One trained stage, a pytree.
-
-    Attributes:
-      params: weights of its ``SeriesAutoencoder``.
-      mean: subtracted from its series; the mean record, R×T in stage 1 and R×d in stage 2.
-      scale: they are divided by it, scalar.
-    """
-
-    params: Any
-    mean: Array
-    scale: Array
-
-
-class Codec(NamedTuple):
-    """Both trained stages, a pytree of arrays.
-
-    Attributes:
-      drift: stage 1.
-      retention: stage 2.
-    """
-
-    drift: Stage
-    retention: Stage
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise InputError(f"codec.start: expected one of {list(STARTS)}, got {self.start!r}")
+        if not self.latent_noise >= 0.0:
+            raise InputError(f"codec.latent_noise: expected 0 or more, got {self.latent_noise}")
+        if self.start == "random" and (self.loss != LossConfig() or self.augment != AugmentConfig()):
+            raise InputError(
+                "codec.start: expected 'linear' for a loss or augmentation other than the default, got 'random', "
+                "which trains on series; set codec.start=linear or leave loss and augment as they are"
+            )
 
 
 def fit(
@@ -74,20 +67,22 @@ def fit(
     train_NxRxT: np.ndarray,
     config: CodecConfig,
     *,
+    units: tuple[float, float] = (0.0, 1.0),
     directory: Path | None = None,
     title: str | None = None,
 ) -> tuple[Codec, dict[str, Curves]]:
-    """Trains both stages on training records, the second on the latents of the first.
+    """Trains the codec on training records.
 
     Args:
       key: of everything random.
       train_NxRxT: training records on the [0, 1] scale; some are held out for validation.
       config: sizes and optimisation.
-      directory: checkpoints of both stages, continued from where there are any; None keeps none.
+      units: low and span of the logarithmic scale (``preprocess.Scaling``), for ``loss.linear`` only.
+      directory: checkpoints, continued from where there are any; None keeps none.
       title: prefix of the progress bars; None shows none.
 
     Returns:
-      The codec and the training curves of each stage.
+      The codec and its training curves by name: "joint", or "drift" and "retention" with a random start.
 
     Raises:
       InputError: d larger than a series, fewer than two records.
@@ -97,55 +92,59 @@ def fit(
     check_latent(config.latent, (r, t))
     if n < 2:
         raise InputError(f"training records: expected at least 2 (one is held out for validation), got {n}")
-    split_key, thin_key, drift_key, retention_key, look_key = jax.random.split(key, 5)
-    order_N = np.asarray(jax.random.permutation(split_key, n))
+    split_key, fit_key = jax.random.split(key)
+    x_NxRxT = np.asarray(train_NxRxT, np.float32)[np.asarray(jax.random.permutation(split_key, n))]
     n_held = max(1, round(config.train.validation_fraction * n))
-    x_NxRxT = np.asarray(train_NxRxT)[order_N]
-
-    # Arrays whose sizes differ between folds are cut on the host: on the device each size would be compiled anew.
-    def fit_stage(
-        name: str, key: Array, cut: Callable[[Any], Any], a_NxRxM: np.ndarray, mean: np.ndarray, kept: np.ndarray | None
-    ) -> tuple[Stage, Curves]:
-        scale = np.std(a_NxRxM[n_held:] - mean) + 1e-12  # constant records must not divide by zero
-        held = cut((a_NxRxM[:n_held] - mean) / scale)
-        rest = cut((a_NxRxM[n_held:] - mean) / scale)
-        looks_V = np.asarray(jax.random.randint(look_key, (config.train.validation_series,), 0, len(held)))
-        params, curves = fit_series(
-            key,
-            SeriesAutoencoder(rest.shape[1], config.latent, config.model),
+    if config.start == "random":
+        return stagewise.fit(
+            fit_key,
+            x_NxRxT,
+            n_held,
+            config.latent,
+            config.model,
             config.train,
-            rest if kept is None else rest[kept],
-            held[looks_V],
-            directory=directory and directory / name,
-            title=title and f"{title} {name} series",
+            threshold=config.threshold,
+            kept_fraction=config.kept_fraction,
+            batch_records=config.batch_records,
+            directory=directory,
+            title=title,
         )
-        return Stage(params, jnp.asarray(mean), jnp.float32(scale)), curves
-
-    drift_series = series.to_drift_series(x_NxRxT[n_held:])
-    kept = np.asarray(series.undersample(thin_key, drift_series, config.threshold, config.kept_fraction))
-    mean_RxT = x_NxRxT[n_held:].mean(axis=0)
-    drift, drift_curves = fit_stage("drift", drift_key, series.to_drift_series, x_NxRxT, mean_RxT, kept)
-    z_NxRxD = _in_batches(functools.partial(_encode_drift, config, t, drift), x_NxRxT, config.batch_records)
-    mean_RxD = z_NxRxD[n_held:].mean(axis=0)
-    retention, retention_curves = fit_stage(
-        "retention", retention_key, series.to_retention_series, z_NxRxD, mean_RxD, None
+    task = joint.RecordTask(_models(config, (r, t)), config.loss, config.augment, config.latent_noise)
+    return joint.fit(
+        fit_key,
+        x_NxRxT,
+        n_held,
+        task,
+        config.train,
+        units=units,
+        batch_records=config.batch_records,
+        directory=directory,
+        title=title,
     )
-    return Codec(drift, retention), {"drift": drift_curves, "retention": retention_curves}
 
 
 def encode(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
     """Latent matrices N×d×d of records on the [0, 1] scale."""
-    return _in_batches(functools.partial(_encode, config, x_NxRxT.shape[1:], codec), x_NxRxT, config.batch_records)
+    models = _models(config, x_NxRxT.shape[1:])
+    return stages.in_batches(functools.partial(stages.jitted_encode, models, codec), x_NxRxT, config.batch_records)
 
 
 def decode(codec: Codec, latents_SxDxD: np.ndarray, config: CodecConfig, shape: tuple[int, int]) -> np.ndarray:
     """Records S×R×T on the [0, 1] scale of latent matrices; ``shape`` is (R, T)."""
-    return _in_batches(functools.partial(_decode, config, shape, codec), latents_SxDxD, config.batch_records)
+    models = _models(config, shape)
+    return stages.in_batches(
+        functools.partial(stages.jitted_decode, models, codec), latents_SxDxD, config.batch_records
+    )
 
 
 def reconstruct(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
     """Records through both autoencoders and back."""
     return decode(codec, encode(codec, x_NxRxT, config), config, x_NxRxT.shape[1:])
+
+
+def residual_on(codec: Codec) -> bool:
+    """Whether the transformers are in use; off where validation preferred the linear codec."""
+    return bool(codec.drift.residual)
 
 
 def check_latent(latent: int, shape: tuple[int, int]) -> None:
@@ -157,39 +156,10 @@ def check_latent(latent: int, shape: tuple[int, int]) -> None:
         )
 
 
-def _models(config: CodecConfig, shape: tuple[int, int]) -> tuple[SeriesAutoencoder, SeriesAutoencoder]:
+def _models(config: CodecConfig, shape: tuple[int, int]) -> Models:
     r, t = shape
-    return SeriesAutoencoder(t, config.latent, config.model), SeriesAutoencoder(r, config.latent, config.model)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _encode_drift(config: CodecConfig, length: int, drift: Stage, x_NxRxT: Array) -> Array:
-    model = SeriesAutoencoder(length, config.latent, config.model)
-    standard = series.to_drift_series((x_NxRxT - drift.mean) / drift.scale)
-    return series.from_drift_series(model.apply(drift.params, standard, method="encode"), len(x_NxRxT))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _encode(config: CodecConfig, shape: tuple[int, int], codec: Codec, x_NxRxT: Array) -> Array:
-    z_NxRxD = _encode_drift(config, shape[1], codec.drift, x_NxRxT)
-    standard = series.to_retention_series((z_NxRxD - codec.retention.mean) / codec.retention.scale)
-    e_MxD = _models(config, shape)[1].apply(codec.retention.params, standard, method="encode")
-    return e_MxD.reshape(len(x_NxRxT), config.latent, config.latent)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _decode(config: CodecConfig, shape: tuple[int, int], codec: Codec, e_NxDxD: Array) -> Array:
-    n, d, _ = e_NxDxD.shape
-    drift_model, retention_model = _models(config, shape)
-    standard = retention_model.apply(codec.retention.params, e_NxDxD.reshape(n * d, d), method="decode")
-    z_NxRxD = series.from_retention_series(standard, n) * codec.retention.scale + codec.retention.mean
-    series_MxT = drift_model.apply(codec.drift.params, series.to_drift_series(z_NxRxD), method="decode")
-    return series.from_drift_series(series_MxT, n) * codec.drift.scale + codec.drift.mean
-
-
-def _in_batches(function: Callable[[Array], Array], a_Nx: np.ndarray, size: int) -> np.ndarray:
-    """Applies a jitted function to equal batches; the last one is filled up so that nothing is compiled twice."""
-    n = len(a_Nx)
-    padded_Nx = np.concatenate([a_Nx, np.repeat(a_Nx[-1:], -n % size, axis=0)])
-    parts = [np.asarray(function(padded_Nx[i : i + size])) for i in range(0, len(padded_Nx), size)]
-    return np.concatenate(parts)[:n]
+    residual = config.start == "linear"
+    return Models(
+        SeriesAutoencoder(t, config.latent, config.model, residual),
+        SeriesAutoencoder(r, config.latent, config.model, residual),
+    )

@@ -82,6 +82,38 @@ def reconstruct_two_sided(basis: TwoSidedBasis, x_NxRxT: np.ndarray) -> np.ndarr
     return basis.mean_RxT + basis.slow_RxD @ latents_NxDxD @ basis.fast_TxD.T
 
 
+class PrincipalBasis(NamedTuple):
+    """Principal components of whole records.
+
+    Attributes:
+      mean_RxT: mean training record.
+      components_PxF: orthonormal rows, F = R·T.
+    """
+
+    mean_RxT: np.ndarray
+    components_PxF: np.ndarray
+
+
+def fit_principal(train_NxRxT: np.ndarray, components: int) -> PrincipalBasis:
+    """PCA of whole records; N centred records have at most N - 1 components, so there may be fewer than asked for."""
+    n = len(train_NxRxT)
+    mean_RxT = train_NxRxT.mean(axis=0)
+    centred_NxF = (train_NxRxT - mean_RxT).reshape(n, -1)
+    # The N×N side: records are few and long.
+    values_N, vectors_NxN = np.linalg.eigh(centred_NxF.astype(np.float64) @ centred_NxF.T.astype(np.float64))
+    kept = min(components, n - 1, centred_NxF.shape[1])
+    order = np.argsort(values_N)[::-1][:kept]
+    order = order[values_N[order] > 1e-10 * max(values_N[-1], 1e-300)]
+    components_PxF = (vectors_NxN[:, order] / np.sqrt(values_N[order])).T @ centred_NxF
+    return PrincipalBasis(mean_RxT, components_PxF.astype(train_NxRxT.dtype))
+
+
+def reconstruct_principal(basis: PrincipalBasis, x_NxRxT: np.ndarray) -> np.ndarray:
+    """Records through PCA and back."""
+    centred_NxF = (x_NxRxT - basis.mean_RxT).reshape(len(x_NxRxT), -1)
+    return basis.mean_RxT + (centred_NxF @ basis.components_PxF.T @ basis.components_PxF).reshape(x_NxRxT.shape)
+
+
 def _leading(a_NxRxM: np.ndarray, latent: int) -> np.ndarray:
     """R×d leading left singular vectors of all N matrices side by side."""
     scatter_RxR = np.einsum("nrm,nsm->rs", a_NxRxM, a_NxRxM, optimize=True)

@@ -152,7 +152,8 @@ def fit_generator(
     start = time.perf_counter()
     scaling = preprocess.fit(train_NxRxT, method.preprocess)
     x_NxRxT = preprocess.apply(scaling, train_NxRxT)
-    fitted, curves = codec.fit(key, x_NxRxT, method.codec, directory=directory, title=title)
+    units = (scaling.low, scaling.high - scaling.low)
+    fitted, curves = codec.fit(key, x_NxRxT, method.codec, units=units, directory=directory, title=title)
     trained = time.perf_counter()
     latents_NxDxD = codec.encode(fitted, x_NxRxT, method.codec)
     state = SAMPLERS[method.sampler].fit(latents_NxDxD, labels_N, **dict(method.sampler_options))
@@ -215,10 +216,14 @@ def score_fold(
     drawn = time.perf_counter()
 
     linear = linalg.fit_two_sided(train_NxRxT, method.codec.latent)
+    principal = linalg.fit_principal(train_NxRxT, method.codec.latent**2)
     reconstruction = {
         "mse_train": _mse(reconstructed_NxRxT, train_NxRxT),
         "mse_test": _mse(codec.reconstruct(generator.codec, test_NxRxT, method.codec), test_NxRxT),
         "mse_test_linear": _mse(linalg.reconstruct_two_sided(linear, test_NxRxT), test_NxRxT),
+        "mse_test_principal": _mse(linalg.reconstruct_principal(principal, test_NxRxT), test_NxRxT),
+        "mse_test_wavelet": _mse(preprocess.threshold_wavelets(test_NxRxT, method.codec.latent**2), test_NxRxT),
+        "residual_on": float(codec.residual_on(generator.codec)),
     }
     arms = {}
     for arm in ARMS:

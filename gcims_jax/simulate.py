@@ -46,6 +46,7 @@ class Variability:
       retention_shift_sd: relative to the measured 0.6 to 4.7 s; 0 aligns all runs.
       drift_scale_sd: relative standard deviation of the drift scale, half of it between batches.
       noise: relative to the measured 2.3 counts.
+      coupling_sd: relative change of drift times over the whole run, a drift of the instrument; couples both axes.
     """
 
     contrast: float = 1.0
@@ -56,6 +57,7 @@ class Variability:
     retention_shift_sd: float = 1.0
     drift_scale_sd: float = 0.0008
     noise: float = 1.0
+    coupling_sd: float = 0.0
 
 
 class Truth(NamedTuple):
@@ -145,8 +147,8 @@ def simulate(
         compounds=tuple(c.name for c in COMPOUNDS),
         amounts_NxC=np.stack([t.amounts_C for t in truths]),
         retention_NxC=np.stack([t.retention_C for t in truths]),
-        monomer_NxC=np.stack([t.drift_scale * RIP_DRIFT_MS * _MONOMER_C for t in truths]),
-        dimer_NxC=np.stack([t.drift_scale * RIP_DRIFT_MS * _DIMER_C for t in truths]),
+        monomer_NxC=np.stack([_drift_times(t, _MONOMER_C) for t in truths]),
+        dimer_NxC=np.stack([_drift_times(t, _DIMER_C) for t in truths]),
         rip_N=np.asarray([t.drift_scale * RIP_DRIFT_MS for t in truths]),
     )
     return records, truth
@@ -168,6 +170,11 @@ class _Run(NamedTuple):
     amounts_C: np.ndarray
     retention_C: np.ndarray
     drift_scale: float
+    coupling: float
+
+
+def _drift_times(run: _Run, relative_C: np.ndarray) -> np.ndarray:
+    return RIP_DRIFT_MS * run.drift_scale * relative_C * (1.0 + run.coupling * run.retention_C / RETENTION_END_S)
 
 
 def _stream(*key: int) -> np.random.Generator:
@@ -203,7 +210,10 @@ def _draw_run(rng: np.random.Generator, species: str, batch: _Effect, variabilit
     )
     nominal_C = retention_time(np.array([c.retention_index for c in COMPOUNDS]))
     shift_C = _retention_shift(nominal_C, batch.retention_knots + run.retention_knots)
-    return _Run(np.exp(log_amounts_C), nominal_C + shift_C, np.exp(batch.log_drift_scale + run.log_drift_scale))
+    scale = np.exp(batch.log_drift_scale + run.log_drift_scale)
+    # Drawn last, and only where asked for, so that records without coupling stay as they are.
+    coupling = variability.coupling_sd * rng.normal() if variability.coupling_sd else 0.0
+    return _Run(np.exp(log_amounts_C), nominal_C + shift_C, scale, coupling)
 
 
 def retention_time(index: np.ndarray) -> np.ndarray:
@@ -233,8 +243,8 @@ def _render(
     rip_R, monomer_RxC, dimer_RxC = charge_fractions(attachment_RxC)
 
     rip_ms = RIP_DRIFT_MS * run.drift_scale
-    monomer_CxT = _drift_peaks(drift_T, rip_ms * _MONOMER_C, fwhm_ms=0.100)
-    dimer_CxT = _drift_peaks(drift_T, rip_ms * _DIMER_C, fwhm_ms=0.125)
+    monomer_CxT = _drift_peaks(drift_T, _drift_times(run, _MONOMER_C), fwhm_ms=0.100)
+    dimer_CxT = _drift_peaks(drift_T, _drift_times(run, _DIMER_C), fwhm_ms=0.125)
     depleted_R = (1.0 - rip_R) / (1.0 - 0.08)
     baseline_R = BASELINE_COUNTS - (BASELINE_COUNTS - BASELINE_DEPLETED_COUNTS) * depleted_R
     record_RxT = (

@@ -9,12 +9,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {"records", "model", "linalg", "metrics", "series", "cultures", "page"},
-    {"simulate", "preprocess", "train", "classify", "io", "samplers", "verdict"},
+    {"records", "model", "linalg", "metrics", "series", "cultures", "losses", "augment", "optimise", "peaks", "page"},
+    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict"},
+    {"joint", "stagewise"},
+    {"whole"},
     {"codec"},
     {"protocols"},
     {"results", "sampler_study"},
-    {"report", "report_samplers"},
+    {"report", "report_samplers", "report_codec"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

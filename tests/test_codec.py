@@ -1,14 +1,20 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import TINY_CODEC, TINY_TRAIN
 
-from gcims_jax import InputError, codec, train
+from gcims_jax import InputError, codec, joint, linalg, stages, train
+from gcims_jax.augment import AugmentConfig
+from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.stagewise import SeriesTask
 from gcims_jax.train import TrainConfig, TrainingDiverged
 
 MODEL = SeriesAutoencoder(length=14, latent=3, config=ModelConfig(patch=4, width=8, depth=1, heads=2))
+TASK = SeriesTask(MODEL)
 
 
 def series(m=40, length=14, seed=0):
@@ -47,24 +53,24 @@ def test_jit_equals_eager():
 def test_training_lowers_the_loss_and_keeps_the_best_state():
     config = TrainConfig(steps=60, batch=16, evaluate_every=10, validation_series=16, learning_rate=1e-2)
     x, held = series(64), series(16, seed=1)
-    params, curves = train.fit(jax.random.key(0), MODEL, config, x, held)
+    params, curves = train.fit(jax.random.key(0), TASK, config, x, held)
     assert curves.validation_loss_E[-1] < 0.5 * curves.validation_loss_E[0]
     best = float(np.mean((np.asarray(MODEL.apply(params, held)) - held) ** 2))
     assert best == pytest.approx(curves.validation_loss_E.min(), rel=1e-4)
-    np.testing.assert_array_equal(curves.steps_E, [10, 20, 30, 40, 50, 60])
+    np.testing.assert_array_equal(curves.steps_E, [0, 10, 20, 30, 40, 50, 60])
 
 
 def test_same_key_same_weights_and_other_key_other_weights():
-    a, _ = train.fit(jax.random.key(0), MODEL, TINY_TRAIN, series(), series(8))
-    b, _ = train.fit(jax.random.key(0), MODEL, TINY_TRAIN, series(), series(8))
-    c, _ = train.fit(jax.random.key(1), MODEL, TINY_TRAIN, series(), series(8))
+    a, _ = train.fit(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
+    b, _ = train.fit(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
+    c, _ = train.fit(jax.random.key(1), TASK, TINY_TRAIN, series(), series(8))
     assert_trees_equal(a, b)
     assert not np.array_equal(jax.tree.leaves(a)[-1], jax.tree.leaves(c)[-1])
 
 
 def test_resumes_bit_for_bit(tmp_path, monkeypatch):
     config = TrainConfig(steps=9, batch=8, evaluate_every=3, validation_series=8, checkpoint_seconds=0.0)
-    straight, curves = train.fit(jax.random.key(0), MODEL, config, series(), series(8))
+    straight, curves = train.fit(jax.random.key(0), TASK, config, series(), series(8))
     real = train.jitted_train_steps
     calls = []
 
@@ -76,9 +82,9 @@ def test_resumes_bit_for_bit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(train, "jitted_train_steps", killed_at_third)
     with pytest.raises(KeyboardInterrupt):
-        train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+        train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     monkeypatch.setattr(train, "jitted_train_steps", real)
-    resumed, resumed_curves = train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+    resumed, resumed_curves = train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     assert_trees_equal(straight, resumed)
     assert_trees_equal(curves, resumed_curves)
 
@@ -87,65 +93,163 @@ def test_divergence_is_an_error_and_leaves_the_last_checkpoint(tmp_path, monkeyp
     config = TrainConfig(steps=9, batch=8, evaluate_every=3, validation_series=8, checkpoint_seconds=0.0)
     real = train.jitted_train_steps
 
-    def poisoned(model, config, n, state, *rest):
-        state = real(model, config, n, state, *rest)
-        bad = state.validation_loss_E.at[1].set(jnp.nan)
-        return state._replace(validation_loss_E=bad) if int(state.step) == 6 else state
+    def poisoned(task, config, n, state, *rest):
+        state = real(task, config, n, state, *rest)
+        bad = state.train_loss_E.at[2].set(jnp.nan)
+        return state._replace(train_loss_E=bad) if int(state.step) == 6 else state
 
     monkeypatch.setattr(train, "jitted_train_steps", poisoned)
     with pytest.raises(TrainingDiverged, match=r"not finite after step 6.*learning_rate"):
-        train.fit(jax.random.key(0), MODEL, config, series(), series(8), directory=tmp_path)
+        train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["3"]
 
 
-def test_padding_rows_are_never_drawn():
-    state = train.init(jax.random.key(0), MODEL, TINY_TRAIN)
+def test_padding_rows_are_never_drawn_and_never_counted():
     x = series(40)
-    poisoned = jnp.concatenate([x, jnp.full((24, 14), jnp.nan)])
-    after = train.train_steps(MODEL, TINY_TRAIN, 6, state, jax.random.key(1), poisoned, jnp.int32(40), x[:8])
-    assert np.isfinite(after.train_loss_E[0])
+    poisoned = train.Examples(jnp.concatenate([x, jnp.full((24, 14), jnp.nan)]), jnp.int32(40))
+    state = train.init(jax.random.key(0), TASK, TINY_TRAIN)
+    after = train.train_steps(TASK, TINY_TRAIN, 3, state, jax.random.key(1), None, poisoned)
+    assert np.isfinite(after.train_loss_E[1])
+    looked = train.look(TASK, TINY_TRAIN, after, None, poisoned)
+    expected = jnp.mean((MODEL.apply(after.params, x) - x) ** 2)
+    np.testing.assert_allclose(looked.validation_loss_E[1], expected, rtol=1e-5)
 
 
 def test_an_ensemble_axis_can_be_vmapped():
     keys = jax.random.split(jax.random.key(0), 2)
-    data = jnp.stack([series(40, seed=1), series(40, seed=2)])
-    states = jax.vmap(lambda key: train.init(key, MODEL, TINY_TRAIN))(keys)
+    examples = train.Examples(jnp.stack([series(40, seed=1), series(40, seed=2)]), jnp.array([40, 33]))
+    held = train.Examples(jnp.stack([series(8, seed=3), series(8, seed=4)]), jnp.array([8, 5]))
+    states = jax.vmap(lambda key: train.init(key, TASK, TINY_TRAIN))(keys)
 
     @jax.jit
-    def steps(state, key, x, count):
-        return train.train_steps(MODEL, TINY_TRAIN, 3, state, key, x, count, x[:8])
+    def steps(state, key, examples, held):
+        state = train.train_steps(TASK, TINY_TRAIN, 3, state, key, None, examples)
+        return train.look(TASK, TINY_TRAIN, state, None, held)
 
-    counts = jnp.array([40, 33])
-    together = jax.vmap(steps)(states, keys, data, counts)
+    together = jax.vmap(steps)(states, keys, examples, held)
     for i in range(2):
-        alone = steps(jax.tree.map(lambda a, i=i: a[i], states), keys[i], data[i], counts[i])
-        np.testing.assert_allclose(together.validation_loss_E[i, 0], alone.validation_loss_E[0], rtol=1e-4)
+        alone = steps(*jax.tree.map(lambda a, i=i: a[i], (states, keys, examples, held)))
+        np.testing.assert_allclose(together.validation_loss_E[i, 1], alone.validation_loss_E[1], rtol=1e-4)
+
+
+def test_patience_stops_early_and_keeps_the_best():
+    config = TrainConfig(steps=60, batch=8, evaluate_every=3, validation_series=8, learning_rate=1.0, patience=2)
+    _, curves = train.fit(jax.random.key(0), TASK, config, series(), series(8, seed=1))
+    looks = len(curves.validation_loss_E)
+    assert looks < 21 and looks - 1 - np.argmin(curves.validation_loss_E) == 2
 
 
 def test_folds_share_compiled_code():
     x = np.random.default_rng(0).normal(size=(12, 9, 14)).astype(np.float32)
+    jitted = (
+        train.jitted_init,
+        train.jitted_train_steps,
+        train.jitted_look,
+        stages.jitted_encode,
+        stages.jitted_decode,
+    )
     codec.fit(jax.random.key(0), x, TINY_CODEC)
-    traces = train.jitted_train_steps._cache_size()
+    traces = [f._cache_size() for f in jitted]
     codec.fit(jax.random.key(1), x[:11], TINY_CODEC)
-    assert train.jitted_train_steps._cache_size() == traces
+    assert [f._cache_size() for f in jitted] == traces
 
 
-def test_codec_shapes_batches_and_determinism():
+@pytest.mark.parametrize(("start", "stages_trained"), [("linear", {"joint"}), ("random", {"drift", "retention"})])
+def test_codec_shapes_batches_and_determinism(start, stages_trained):
+    config = dataclasses.replace(TINY_CODEC, start=start)
     x = np.random.default_rng(0).normal(size=(21, 9, 14)).astype(np.float32)
-    fitted, curves = codec.fit(jax.random.key(0), x, TINY_CODEC)
-    latents = codec.encode(fitted, x, TINY_CODEC)
-    assert latents.shape == (21, 3, 3) and set(curves) == {"drift", "retention"}
-    decoded = codec.decode(fitted, latents, TINY_CODEC, (9, 14))
+    fitted, curves = codec.fit(jax.random.key(0), x, config)
+    latents = codec.encode(fitted, x, config)
+    assert latents.shape == (21, 3, 3) and set(curves) == stages_trained
+    decoded = codec.decode(fitted, latents, config, (9, 14))
     assert decoded.shape == x.shape
-    np.testing.assert_allclose(codec.encode(fitted, x[:1], TINY_CODEC)[0], latents[0], atol=1e-5)
-    np.testing.assert_array_equal(codec.reconstruct(fitted, x, TINY_CODEC), decoded)
-    again, _ = codec.fit(jax.random.key(0), x, TINY_CODEC)
+    np.testing.assert_allclose(codec.encode(fitted, x[:1], config)[0], latents[0], atol=1e-5)
+    np.testing.assert_array_equal(codec.reconstruct(fitted, x, config), decoded)
+    again, _ = codec.fit(jax.random.key(0), x, config)
     assert_trees_equal(fitted, again)
 
 
-def test_codec_takes_constant_records():
-    fitted, _ = codec.fit(jax.random.key(0), np.full((4, 9, 14), 0.5, np.float32), TINY_CODEC)
-    out = codec.reconstruct(fitted, np.full((2, 9, 14), 0.5, np.float32), TINY_CODEC)
+def moving_peaks(n, seed):
+    """One peak per 9×14 record that lies anywhere along the fast axis: no linear codec of d = 3 holds that."""
+    rng = np.random.default_rng(seed)
+    centre = rng.uniform(2.0, 11.0, (n, 1, 1))
+    fast = np.exp(-0.5 * ((np.arange(14) - centre) / 1.2) ** 2)
+    slow = np.exp(-0.5 * ((np.arange(9) - 4.0) / 1.5) ** 2)[:, None]
+    return (slow * fast + 0.01 * rng.normal(size=(n, 9, 14))).astype(np.float32)
+
+
+def linear_error(train_records, x, latent):
+    return np.mean((linalg.reconstruct_two_sided(linalg.fit_two_sided(train_records, latent), x) - x) ** 2)
+
+
+def test_step_zero_is_the_linear_codec_and_so_is_the_codec_with_its_residual_off():
+    x = moving_peaks(40, 0)
+    basis = linalg.fit_two_sided(x, 3)
+    expected = linalg.reconstruct_two_sided(basis, x)
+    fixed = joint.start(x, 3, (0.0, 1.0))
+    models = codec._models(TINY_CODEC, (9, 14))
+    task = joint.RecordTask(models, TINY_CODEC.loss, TINY_CODEC.augment, 0.0)
+    at_start = joint.with_params(fixed.codec, task.init(jax.random.key(0)))
+    np.testing.assert_allclose(codec.reconstruct(at_start, x, TINY_CODEC), expected, atol=2e-6)
+    moved = (
+        jax.tree.map(lambda a: a + 0.1, at_start.drift.params),
+        jax.tree.map(lambda a: a - 0.1, at_start.retention.params),
+    )
+    trained = joint.with_params(at_start, {"drift": moved[0], "retention": moved[1]})
+    assert np.abs(codec.reconstruct(trained, x, TINY_CODEC) - expected).max() > 0.01
+    off = stages.set_residual(trained, on=False)
+    np.testing.assert_allclose(codec.reconstruct(off, x, TINY_CODEC), expected, atol=2e-6)
+
+
+def test_joint_training_beats_the_linear_codec_where_it_can():
+    x, test = moving_peaks(120, 0), moving_peaks(60, 1)
+    train_config = TrainConfig(steps=200, batch=16, evaluate_every=50, optimiser="muon", learning_rate=0.01)
+    config = dataclasses.replace(TINY_CODEC, train=train_config)
+    fitted, curves = codec.fit(jax.random.key(0), x, config)
+    assert codec.residual_on(fitted)
+    assert np.mean((codec.reconstruct(fitted, test, config) - test) ** 2) < 0.8 * linear_error(x, test, 3)
+    assert curves["joint"].validation_loss_E.min() < curves["joint"].validation_loss_E[0]
+
+
+def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_linear_codec():
+    x, test = moving_peaks(12, 0), moving_peaks(40, 1)
+    wild = dataclasses.replace(TINY_CODEC.train, learning_rate=3.0, steps=6)
+    config = dataclasses.replace(TINY_CODEC, train=wild)
+    fitted, curves = codec.fit(jax.random.key(0), x, config)
+    losses = curves["joint"].validation_loss_E
+    assert losses[1:].min() > losses[0]  # these steps only did harm
+    assert not codec.residual_on(fitted)
+    error = np.mean((codec.reconstruct(fitted, test, config) - test) ** 2)
+    assert error == pytest.approx(linear_error(x, test, 3), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"loss": LossConfig(weight="noise", multiscale=1.0)},
+        {"loss": LossConfig(weight="prominence", derivative=1.0, linear=0.5)},
+        {"augment": AugmentConfig(shift=1, warp=0.01, intensity=0.1), "latent_noise": 0.1},
+    ],
+)
+def test_every_loss_and_augmentation_trains(options):
+    config = dataclasses.replace(TINY_CODEC, **options, model=dataclasses.replace(TINY_CODEC.model, dropout=0.1))
+    fitted, curves = codec.fit(jax.random.key(0), moving_peaks(20, 0), config, units=(0.0, 2.0))
+    assert np.isfinite(curves["joint"].train_loss_E[1:]).all()
+    assert np.isfinite(codec.reconstruct(fitted, moving_peaks(3, 1), config)).all()
+
+
+def test_the_random_start_refuses_what_it_cannot_do():
+    with pytest.raises(InputError, match=r"codec.start: expected 'linear' .* got 'random'"):
+        dataclasses.replace(TINY_CODEC, start="random", loss=LossConfig(weight="noise"))
+    with pytest.raises(InputError, match=r"codec.start: expected one of .*'linear'.*got 'pca'"):
+        dataclasses.replace(TINY_CODEC, start="pca")
+
+
+@pytest.mark.parametrize("start", ["linear", "random"])
+def test_codec_takes_constant_records(start):
+    config = dataclasses.replace(TINY_CODEC, start=start)
+    fitted, _ = codec.fit(jax.random.key(0), np.full((4, 9, 14), 0.5, np.float32), config)
+    out = codec.reconstruct(fitted, np.full((2, 9, 14), 0.5, np.float32), config)
     np.testing.assert_allclose(out, 0.5, atol=1e-3)
 
 

@@ -1,0 +1,154 @@
+"""How large must the latent matrix be? Error, small peaks, classification and cost of every codec by d."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import reconstruction as rec
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+from gcims_jax import preprocess, report_codec
+from gcims_jax.codec import check_latent
+
+NAMES = {
+    "codec": "this codec",
+    "paper": "paper's recipe",
+    "linear": "Tucker-2",
+    "principal": "PCA",
+    "wavelet": "wavelets, adaptive",
+}
+FIGURES = {
+    "mse": "held-out mean squared error",
+    "mse_clean": "error against the record without noise",
+    "recall": "small-peak recall",
+    "ghosts": "ghost peaks per record",
+    "accuracy": "accuracy, trained on reconstructions",
+    "train_seconds": "training, s (the first of each d compiles)",
+}
+# The paper's recipe costs as much as this codec; two splits tell them apart.
+PAPER_SPLITS = 2
+
+
+def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+    """Scores all codecs at every d of ``codec_study.latents``; finished rows are files."""
+    start = time.perf_counter()
+    for latent in setup.codec_study["latents"]:
+        check_latent(latent, setup.compression.shape)
+    splits = rec.splits(setup)
+    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    truth = rec.truth(setup)
+    rows: dict[int, dict[str, list]] = {}
+    shown: dict[str, dict[str, np.ndarray]] = {"this codec": {}, "Tucker-2": {}}
+    for latent in setup.codec_study["latents"]:
+        rows[latent] = {name: [] for name in NAMES}
+        for index, split in enumerate(splits):
+            data = rec.data_of(setup, split, compressed_NxRxT, truth)
+            for name, row in _score_split(setup, data, latent, seed, index, workdir, shown).items():
+                rows[latent][name].append(row)
+        print(f"d = {latent}: {_line(rows[latent])}", flush=True)
+    test_to_train = len(splits[0].test) / len(splits[0].train)
+    summary = _summarise(rows, test_to_train)
+    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
+    _report(setup, rec.data_of(setup, splits[0], compressed_NxRxT, truth), workdir, rows, summary, shown)
+    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
+    write_text(workdir / "results.json", to_json(summary))
+    return "\n".join(summary["lines"])
+
+
+def _score_split(
+    setup: Setup, data: rec.Data, latent: int, seed: int, index: int, workdir: Path, shown: dict
+) -> dict[str, dict[str, float]]:
+    folder = workdir / "checkpoints" / f"d_{latent:02d}_split_{index}"
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    config = dataclasses.replace(setup.method.codec, latent=latent)
+    trained = {"codec": config}
+    if index < PAPER_SPLITS:
+        trained["paper"] = rec.paper_codec(config)
+    result = {}
+    for name, codec_config in trained.items():
+
+        def make(name: str = name, codec_config: Any = codec_config) -> dict[str, float]:
+            row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name)
+            if index == 0 and name == "codec":
+                np.save(folder / "example.npy", reconstruct(data.test_MxRxT[:1])[0])
+            return row
+
+        result[name] = rec.kept(folder / f"{name}.json", make)
+    for name, reconstruct in rec.baselines(data.train_NxRxT, latent).items():
+        result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f))
+        if index == 0 and name == "linear":
+            shown["Tucker-2"][f"d = {latent}"] = reconstruct(data.test_MxRxT[:1])[0]
+    if index == 0:
+        shown["this codec"][f"d = {latent}"] = np.load(folder / "example.npy")
+    return result
+
+
+def _line(rows: dict[str, list]) -> str:
+    parts = []
+    for name, values in rows.items():
+        text = f"{name} {rec.mean(values, 'mse'):.3g}"
+        if "recall" in values[0]:
+            text += f" (recall {rec.mean(values, 'recall'):.2f})"
+        parts.append(text)
+    return ", ".join(parts)
+
+
+def _summarise(rows: dict[int, dict[str, list]], test_to_train: float) -> dict[str, Any]:
+    result: dict[str, Any] = {"latents": {}}
+    lines = []
+    for latent, by_name in rows.items():
+        part: dict[str, Any] = {
+            name: {key: rec.mean(values, key) for key in values[0]} for name, values in by_name.items()
+        }
+        if len(by_name["codec"]) > 1:
+            part["codec_to_linear"] = rec.ratio(by_name["codec"], by_name["linear"], "mse", test_to_train)
+            r = part["codec_to_linear"]
+            lines.append(
+                f"d = {latent}: error {r['ratio']:.3f} of Tucker-2's "
+                f"(95 % interval {r['ci95'][0]:.3f} to {r['ci95'][1]:.3f}, {r['splits']} splits)"
+            )
+        result["latents"][str(latent)] = part
+    result["lines"] = lines
+    return result
+
+
+def _report(
+    setup: Setup, data: rec.Data, workdir: Path, rows: dict, summary: dict[str, Any], shown: dict[str, dict]
+) -> None:
+    panels = {}
+    for key, title in FIGURES.items():
+        lines = {}
+        for name, label in NAMES.items():
+            x = [d for d in rows if key in rows[d][name][0]]
+            if x:
+                lines[label] = (x, [rec.mean(rows[d][name], key) for d in x])
+        if lines:
+            panels[title] = lines
+    real = {"real, held out": data.test_MxRxT[0]}
+    if data.truth is not None:
+        clean = data.truth.clean_NxRxT[data.split.test[:1]]
+        real["without noise"] = preprocess.apply(data.scaling, clean)[0]
+    plan, (r, t) = setup.compression, setup.compression.shape
+    window = (slice(0, max(r // 2, 8)), slice(0, max(t // 2, 8)))
+    gallery = report_codec.plot_gallery({"real": real, **shown}, plan.slow, plan.fast, window)
+    heads = ["d", "codec", *[title for key, title in FIGURES.items() if title in panels]]
+    keys = [key for key, title in FIGURES.items() if title in panels]
+    table = [
+        [str(d), label, *[f"{rec.mean(rows[d][name], k):.3g}" if k in rows[d][name][0] else "–" for k in keys]]
+        for d in rows
+        for name, label in NAMES.items()
+    ]
+    report_codec.write(
+        workdir,
+        "How large must the latent matrix be?",
+        "; ".join(summary["lines"]) + ".",
+        [("All figures", "Means over splits; PCA has at most one component fewer than training records", heads, table)],
+        {
+            "curves": (report_codec.plot_curves(panels, "d"), "Every figure by latent size d."),
+            "records": (gallery, "A corner of the same held-out record at each d, one colour scale."),
+        },
+    )

@@ -1,0 +1,182 @@
+"""What the studies of the codec share: splits, codecs and baselines, and one row of figures for each."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from sklearn.model_selection import StratifiedShuffleSplit
+
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+from gcims_jax import classify, codec, linalg, metrics, peaks, preprocess, simulate, verdict
+from gcims_jax.codec import CodecConfig
+from gcims_jax.cultures import CLASS_SIZES
+from gcims_jax.errors import InputError
+from gcims_jax.samplers import SAMPLERS
+from gcims_jax.train import TrainConfig
+
+MOST_TEST_RECORDS = 400
+# The paper's recipe: stage by stage from random weights. 300 steps a stage is what this project ran at first.
+PAPER_TRAIN = TrainConfig(steps=300, batch=128, optimiser="adamw", learning_rate=3e-3, weight_decay=1e-4)
+
+
+class Truth(NamedTuple):
+    """What only a simulator knows: compressed records without noise, and where peaks were planted, as grid indices."""
+
+    clean_NxRxT: np.ndarray
+    rows_NxC: np.ndarray
+    columns_NxC: np.ndarray
+
+
+class Split(NamedTuple):
+    """Indices of training and test records."""
+
+    train: np.ndarray
+    test: np.ndarray
+
+
+def paper_codec(config: CodecConfig) -> CodecConfig:
+    """The same networks trained as published."""
+    model = dataclasses.replace(config.model, dropout=0.0)
+    return CodecConfig(latent=config.latent, start="random", model=model, train=PAPER_TRAIN)
+
+
+def splits(setup: Setup) -> list[Split]:
+    """The first ``study.draws`` folds; with ``study.train_records``, that many random draws of so many records instead.
+
+    Raises:
+      InputError: more training records than there are beside at least one test record a class.
+    """
+    draws, n_train = setup.codec_study["draws"], setup.codec_study["train_records"]
+    if not n_train:
+        return [Split(fold.train, fold.test) for fold in setup.folds[:draws]]
+    labels_N = setup.records.labels
+    classes = len(setup.records.classes)
+    if not classes <= n_train <= len(labels_N) - classes:
+        raise InputError(
+            f"study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
+            f"records in {classes} classes, got {n_train}"
+        )
+    n_test = min(MOST_TEST_RECORDS, len(labels_N) - n_train)
+    splitter = StratifiedShuffleSplit(draws, train_size=n_train, test_size=n_test, random_state=setup.seed)
+    return [Split(train, test) for train, test in splitter.split(labels_N, labels_N)]
+
+
+def truth(setup: Setup) -> Truth | None:
+    """The simulator's truth for the whole simulated set; None for data from a file or a part of the set."""
+    if setup.variability is None or len(setup.records.labels) != sum(CLASS_SIZES.values()):
+        return None
+    _, n_retention, n_drift = setup.records.shape
+    quiet = dataclasses.replace(setup.variability, noise=0.0)
+    records, planted = simulate.simulate(setup.seed, n_retention=n_retention, n_drift=n_drift, variability=quiet)
+    plan = setup.compression
+    shape = plan.shape
+
+    def index(at_NxC: np.ndarray, axis_values: np.ndarray, points: int) -> np.ndarray:
+        step = (axis_values[-1] - axis_values[0]) / (len(axis_values) - 1) * len(axis_values) / points
+        return (at_NxC - axis_values[0]) / step
+
+    rows_NxC = index(planted.retention_NxC, plan.slow.values, shape[0])
+    columns = [index(at_NxC, plan.fast.values, shape[1]) for at_NxC in (planted.monomer_NxC, planted.dimer_NxC)]
+    clean_NxRxT = preprocess.compress(plan, records.values)
+    return Truth(clean_NxRxT, np.concatenate([rows_NxC, rows_NxC], axis=1), np.concatenate(columns, axis=1))
+
+
+Reconstruct = Callable[[np.ndarray], np.ndarray]
+
+
+def baselines(train_NxRxT: np.ndarray, latent: int) -> dict[str, Reconstruct]:
+    """Codecs that are not trained, by name, each a function from records to reconstructions."""
+    two_sided = linalg.fit_two_sided(train_NxRxT, latent)
+    principal = linalg.fit_principal(train_NxRxT, latent**2)
+    return {
+        "linear": lambda x: linalg.reconstruct_two_sided(two_sided, x),
+        "principal": lambda x: linalg.reconstruct_principal(principal, x),
+        "wavelet": lambda x: preprocess.threshold_wavelets(x, latent**2),
+    }
+
+
+class Data(NamedTuple):
+    """One split, ready for codecs."""
+
+    split: Split
+    scaling: preprocess.Scaling
+    train_NxRxT: np.ndarray
+    test_MxRxT: np.ndarray
+    labels_N: np.ndarray
+    truth: Truth | None
+
+
+def data_of(setup: Setup, split: Split, compressed_NxRxT: np.ndarray, truth: Truth | None) -> Data:
+    """Scales the records of a split; the scale is learned from its training part."""
+    scaling = preprocess.fit(compressed_NxRxT[split.train], setup.method.preprocess)
+    train_NxRxT, test_MxRxT = (preprocess.apply(scaling, compressed_NxRxT[part]) for part in split)
+    labels_N = np.unique(setup.records.labels, return_inverse=True)[1]
+    return Data(split, scaling, train_NxRxT, test_MxRxT, labels_N, truth)
+
+
+def score(setup: Setup, data: Data, reconstruct: Reconstruct, classes: bool = True) -> dict[str, float]:
+    """Errors on held-out records, small peaks, and how well a classifier learns from reconstructed records."""
+    out_MxRxT = reconstruct(data.test_MxRxT)
+    row = {"mse": float(np.mean((out_MxRxT - data.test_MxRxT) ** 2))}
+    if data.truth is not None:
+        test = data.split.test
+        clean_MxRxT = data.truth.clean_NxRxT[test]
+        row["mse_clean"] = float(np.mean((out_MxRxT - preprocess.apply(data.scaling, clean_MxRxT)) ** 2))
+        noise = peaks.noise_level(preprocess.invert(data.scaling, data.train_NxRxT))
+        small = peaks.find(clean_MxRxT, noise, data.truth.rows_NxC[test], data.truth.columns_NxC[test])
+        row |= peaks.score(small, clean_MxRxT, preprocess.invert(data.scaling, out_MxRxT))._asdict()
+    if classes:
+        train_labels, test_labels = (data.labels_N[part] for part in data.split)
+        fitted = classify.fit(setup.method.classifier, reconstruct(data.train_NxRxT), train_labels, setup.seed)
+        predicted = classify.predict(fitted, data.test_MxRxT)
+        row["accuracy"] = metrics.score(test_labels, predicted, int(data.labels_N.max()) + 1).accuracy
+    return row
+
+
+def score_codec(
+    setup: Setup, data: Data, config: CodecConfig, key: jax.Array, directory: Path | None, classes: bool = True
+) -> tuple[dict[str, float], Reconstruct]:
+    """Trains one codec and scores it, with the seconds for training it and for drawing as many records as it saw."""
+    start = time.perf_counter()
+    units = (data.scaling.low, data.scaling.high - data.scaling.low)
+    fitted, _ = codec.fit(key, data.train_NxRxT, config, units=units, directory=directory)
+    trained = time.perf_counter()
+
+    def reconstruct(x_NxRxT: np.ndarray) -> np.ndarray:
+        return codec.reconstruct(fitted, x_NxRxT, config)
+
+    row = score(setup, data, reconstruct, classes)
+    row |= {"train_seconds": trained - start, "residual_on": float(codec.residual_on(fitted))}
+    labels_N = data.labels_N[data.split.train]
+    sampler = SAMPLERS[setup.method.sampler]
+    state = sampler.fit(codec.encode(fitted, data.train_NxRxT, config), labels_N, **dict(setup.method.sampler_options))
+    start = time.perf_counter()
+    latents_SxDxD = np.asarray(sampler.sample(key, state, labels_N))
+    codec.decode(fitted, latents_SxDxD, config, data.train_NxRxT.shape[1:])
+    row["draw_seconds"] = time.perf_counter() - start
+    return row, reconstruct
+
+
+def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A finished row from its file, or made and written there; so an interrupted study goes on where it stopped."""
+    if not path.exists():
+        write_text(path, to_json(make()))
+    return json.loads(path.read_text())
+
+
+def ratio(rows: list[dict[str, float]], base: list[dict[str, float]], key: str, test_to_train: float) -> dict[str, Any]:
+    """Ratio of two codecs' figures over the same splits: geometric mean and 95 % interval (Nadeau & Bengio 2003)."""
+    a, b = (np.log([row[key] for row in part]) for part in (rows, base))
+    c = verdict.compare(a, b, test_to_train)
+    return {"ratio": float(np.exp(c.delta)), "ci95": [float(np.exp(end)) for end in c.ci95], "splits": len(rows)}
+
+
+def mean(rows: list[dict[str, float]], key: str) -> float:
+    """Mean of a figure over splits."""
+    return float(np.mean([row[key] for row in rows]))

@@ -1,0 +1,169 @@
+"""The linear start: both stages begin as the best linear codec and are trained together, end to end, on records.
+
+Tucker-2 of the centred records gives the linear paths, so step 0 is the linear codec. The transformers correct it and
+start at zero. What is minimised is the error of the record itself, through both encoders and both decoders.
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gcims_jax import augment, linalg, losses, stages
+from gcims_jax.augment import AugmentConfig
+from gcims_jax.losses import LossConfig
+from gcims_jax.stages import Codec, Models, Stage
+from gcims_jax.train import Curves, TrainConfig
+from gcims_jax.train import fit as fit_task
+
+Array = jax.Array
+
+
+class Fixed(NamedTuple):
+    """Arrays that a step needs and training does not change, a pytree.
+
+    Attributes:
+      codec: linear paths, means and scales; its ``params`` are empty.
+      spread_DxD: standard deviation of each training latent.
+      noise_RxT: of each point, see ``losses.local_noise``.
+      variance: of the training records around their mean, scalar.
+      units: low and span of the logarithmic scale.
+    """
+
+    codec: Codec
+    spread_DxD: Array
+    noise_RxT: Array
+    variance: Array
+    units: Array
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordTask:
+    """Loss of records on the [0, 1] scale through the whole codec.
+
+    Attributes:
+      models: both networks.
+      loss, augment: see there.
+      latent_noise: standard deviation of noise that a training step adds to each latent, in units of its spread.
+    """
+
+    models: Models
+    loss: LossConfig
+    augment: AugmentConfig
+    latent_noise: float
+    quantum: ClassVar[int] = 32
+
+    def init(self, key: Array) -> Any:
+        drift_key, retention_key = jax.random.split(key)
+        drift, retention = self.models
+        return {
+            "drift": drift.init(drift_key, jnp.zeros((1, drift.length))),
+            "retention": retention.init(retention_key, jnp.zeros((1, retention.length))),
+        }
+
+    def losses(self, params: Any, fixed: Fixed, x_BxRxT: Array, key: Array | None) -> Array:
+        codec = with_params(fixed.codec, params)
+        if key is None:
+            e_BxDxD = stages.encode(self.models, codec, x_BxRxT)
+            out_BxRxT = stages.decode(self.models, codec, e_BxDxD)
+        else:
+            augment_key, encode_key, noise_key, decode_key = jax.random.split(key, 4)
+            x_BxRxT = augment.draw(augment_key, self.augment, x_BxRxT)
+            e_BxDxD = stages.encode(self.models, codec, x_BxRxT, encode_key)
+            if self.latent_noise:
+                e_BxDxD += self.latent_noise * fixed.spread_DxD * jax.random.normal(noise_key, e_BxDxD.shape)
+            out_BxRxT = stages.decode(self.models, codec, e_BxDxD, decode_key)
+        return losses.record_losses(self.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units)
+
+
+def with_params(codec: Codec, params: Any) -> Codec:
+    """The codec with these transformers."""
+    return Codec(codec.drift._replace(params=params["drift"]), codec.retention._replace(params=params["retention"]))
+
+
+def fit(
+    key: Array,
+    x_NxRxT: np.ndarray,
+    n_held: int,
+    task: RecordTask,
+    train: TrainConfig,
+    *,
+    units: tuple[float, float],
+    batch_records: int,
+    directory: Path | None,
+    title: str | None,
+) -> tuple[Codec, dict[str, Curves]]:
+    """Starts at Tucker-2 and trains both stages together.
+
+    The residual stays on only where it beats the linear codec on the held-out records by more than the standard
+    error of the difference; otherwise the result is Tucker-2 of all training records.
+
+    Args:
+      key: of everything random.
+      x_NxRxT: training records on the [0, 1] scale, in random order.
+      n_held: that many of them, the first, are held out for validation.
+      task: networks and loss.
+      train: optimisation.
+      units: low and span of the logarithmic scale, for a loss in linear units.
+      batch_records: records encoded or decoded at once.
+      directory: checkpoints; None keeps none.
+      title: prefix of the progress bar; None shows none.
+
+    Returns:
+      The codec and its training curves, losses in units of the variance around the mean record.
+    """
+    latent = task.models.drift.latent
+    fixed = start(x_NxRxT[n_held:], latent, units)
+    params, curves = fit_task(
+        key,
+        task,
+        train,
+        x_NxRxT[n_held:],
+        x_NxRxT[:n_held],
+        fixed=fixed,
+        directory=directory and directory / "joint",
+        title=title and f"{title} codec",
+    )
+    codec = with_params(fixed.codec, params)
+    if not _earns_its_place(task.models, codec, x_NxRxT[:n_held], batch_records):
+        codec = stages.set_residual(with_params(start(x_NxRxT, latent, units).codec, params), on=False)
+    return codec, {"joint": curves}
+
+
+def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float]) -> Fixed:
+    """Tucker-2 as a codec, and all else that training needs to know about the training records."""
+    basis = linalg.fit_two_sided(train_NxRxT, latent)
+    centred_NxRxT = train_NxRxT - basis.mean_RxT
+    scale = stages.spread(centred_NxRxT)
+    z_NxRxD = centred_NxRxT / scale @ basis.fast_TxD
+    z_scale = stages.spread(z_NxRxD)
+    # Stage 2 sees d×R series, so its latents are the transpose of Uᵀ·x·V.
+    e_NxDxD = np.swapaxes(z_NxRxD / z_scale, 1, 2) @ basis.slow_RxD
+    one, zeros_RxD = jnp.float32(1.0), np.zeros(z_NxRxD.shape[1:], np.float32)
+    drift = Stage(None, basis.fast_TxD, basis.mean_RxT, scale, z_scale, one)
+    retention = Stage(None, basis.slow_RxD, zeros_RxD, z_scale, stages.spread(e_NxDxD), one)
+    codec = jax.tree.map(jnp.asarray, Codec(drift, retention))
+    return Fixed(
+        codec=codec,
+        spread_DxD=jnp.asarray(e_NxDxD.std(axis=0)),
+        noise_RxT=jnp.asarray(losses.local_noise(train_NxRxT)),
+        variance=jnp.float32(scale**2),
+        units=jnp.asarray(units, jnp.float32),
+    )
+
+
+def _earns_its_place(models: Models, codec: Codec, held_VxRxT: np.ndarray, batch_records: int) -> bool:
+    """Whether the residual lowers the squared error of held-out records by more than the standard error of that."""
+
+    def errors(codec: Codec) -> np.ndarray:
+        e_VxDxD = stages.in_batches(functools.partial(stages.jitted_encode, models, codec), held_VxRxT, batch_records)
+        out_VxRxT = stages.in_batches(functools.partial(stages.jitted_decode, models, codec), e_VxDxD, batch_records)
+        return np.mean((out_VxRxT - held_VxRxT) ** 2, axis=(1, 2))
+
+    gain_V = errors(stages.set_residual(codec, on=False)) - errors(codec)
+    error = gain_V.std(ddof=1) / np.sqrt(len(gain_V)) if len(gain_V) > 1 else 0.0
+    return bool(gain_V.mean() > error)

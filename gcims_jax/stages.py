@@ -1,0 +1,138 @@
+"""The two stages of the codec as pure functions of a pytree: what both ways of training, and all uses, share.
+
+Stage 1 maps every drift series (R×T to R×d), stage 2 every retention series of the result (R×d to d×d). Each is a
+linear path plus a transformer (arXiv 2502.13183); either part may be absent.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gcims_jax import series
+from gcims_jax.model import SeriesAutoencoder
+
+Array = jax.Array
+
+
+class Stage(NamedTuple):
+    """One stage, a pytree.
+
+    Attributes:
+      params: weights of its ``SeriesAutoencoder``.
+      linear_LxD: the linear path, orthonormal columns, encodes and its transpose decodes; zeros where there is none.
+      mean: subtracted from its series; the mean record, R×T in stage 1 and R×d in stage 2.
+      scale: they are divided by it, scalar.
+      latent_scale: the transformer sees and makes latents in this unit, scalar.
+      residual: 1, or 0 where the transformer is off, scalar.
+    """
+
+    params: Any
+    linear_LxD: Array
+    mean: Array
+    scale: Array
+    latent_scale: Array
+    residual: Array
+
+
+class Codec(NamedTuple):
+    """Both stages, a pytree of arrays.
+
+    Attributes:
+      drift: stage 1.
+      retention: stage 2.
+    """
+
+    drift: Stage
+    retention: Stage
+
+
+class Models(NamedTuple):
+    """The networks of both stages, static."""
+
+    drift: SeriesAutoencoder
+    retention: SeriesAutoencoder
+
+
+def encode_drift(model: SeriesAutoencoder, drift: Stage, x_NxRxT: Array, key: Array | None = None) -> Array:
+    """Stage 1 of records on the [0, 1] scale, N×R×d; a key switches dropout on."""
+    standard = series.to_drift_series((x_NxRxT - drift.mean) / drift.scale)
+    return series.from_drift_series(_encode(model, drift, standard, key), len(x_NxRxT))
+
+
+def encode_retention(model: SeriesAutoencoder, retention: Stage, z_NxRxD: Array, key: Array | None = None) -> Array:
+    """Stage 2, latent matrices N×d×d; entry (i, j) belongs to component i of stage 1 and component j of stage 2."""
+    standard = series.to_retention_series((z_NxRxD - retention.mean) / retention.scale)
+    n, _, d = z_NxRxD.shape
+    return _encode(model, retention, standard, key).reshape(n, d, d)
+
+
+def decode_retention(model: SeriesAutoencoder, retention: Stage, e_NxDxD: Array, key: Array | None = None) -> Array:
+    """Inverse of stage 2, N×R×d."""
+    n, d, _ = e_NxDxD.shape
+    standard = _decode(model, retention, e_NxDxD.reshape(n * d, d), key)
+    return series.from_retention_series(standard, n) * retention.scale + retention.mean
+
+
+def decode_drift(model: SeriesAutoencoder, drift: Stage, z_NxRxD: Array, key: Array | None = None) -> Array:
+    """Inverse of stage 1, records on the [0, 1] scale."""
+    standard = _decode(model, drift, series.to_drift_series(z_NxRxD), key)
+    return series.from_drift_series(standard, len(z_NxRxD)) * drift.scale + drift.mean
+
+
+def encode(models: Models, codec: Codec, x_NxRxT: Array, key: Array | None = None) -> Array:
+    """Latent matrices N×d×d of records."""
+    drift_key, retention_key = _split(key)
+    z_NxRxD = encode_drift(models.drift, codec.drift, x_NxRxT, drift_key)
+    return encode_retention(models.retention, codec.retention, z_NxRxD, retention_key)
+
+
+def decode(models: Models, codec: Codec, e_NxDxD: Array, key: Array | None = None) -> Array:
+    """Records of latent matrices."""
+    drift_key, retention_key = _split(key)
+    z_NxRxD = decode_retention(models.retention, codec.retention, e_NxDxD, retention_key)
+    return decode_drift(models.drift, codec.drift, z_NxRxD, drift_key)
+
+
+def set_residual(codec: Codec, on: bool) -> Codec:
+    """The codec with both transformers on or off; without them it is its linear path."""
+    value = jnp.float32(on)
+    return Codec(codec.drift._replace(residual=value), codec.retention._replace(residual=value))
+
+
+def spread(a: np.ndarray) -> np.float32:
+    """Standard deviation, at least 1e-6: constant records must not divide by zero."""
+    return np.float32(max(np.std(a), 1e-6))
+
+
+def _encode(model: SeriesAutoencoder, stage: Stage, series_MxL: Array, key: Array | None) -> Array:
+    z_MxD = model.apply(stage.params, series_MxL, key is None, method="encode", rngs=_rngs(key))
+    return series_MxL @ stage.linear_LxD + stage.residual * stage.latent_scale * z_MxD
+
+
+def _decode(model: SeriesAutoencoder, stage: Stage, z_MxD: Array, key: Array | None) -> Array:
+    series_MxL = model.apply(stage.params, z_MxD / stage.latent_scale, key is None, method="decode", rngs=_rngs(key))
+    return z_MxD @ stage.linear_LxD.T + stage.residual * series_MxL
+
+
+def _rngs(key: Array | None) -> dict[str, Array]:
+    return {} if key is None else {"dropout": key}
+
+
+def _split(key: Array | None) -> tuple[Array | None, Array | None]:
+    return (None, None) if key is None else tuple(jax.random.split(key))
+
+
+def in_batches(function: Callable[[Array], Array], a_Nx: np.ndarray, size: int) -> np.ndarray:
+    """Applies a jitted function to equal batches; the last one is filled up so that nothing is compiled twice."""
+    n = len(a_Nx)
+    padded_Nx = np.concatenate([a_Nx, np.repeat(a_Nx[-1:], -n % size, axis=0)])
+    parts = [np.asarray(function(padded_Nx[i : i + size])) for i in range(0, len(padded_Nx), size)]
+    return np.concatenate(parts)[:n]
+
+
+jitted_encode_drift = jax.jit(encode_drift, static_argnums=0)
+jitted_encode = jax.jit(encode, static_argnums=0)
+jitted_decode = jax.jit(decode, static_argnums=0)
