@@ -17,6 +17,7 @@ from gcims_jax import classify, codec, linalg, metrics, peaks, preprocess, simul
 from gcims_jax.codec import CodecConfig
 from gcims_jax.cultures import CLASS_SIZES
 from gcims_jax.errors import InputError
+from gcims_jax.model import ModelConfig
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.train import TrainConfig
 
@@ -41,8 +42,8 @@ class Split(NamedTuple):
 
 
 def paper_codec(config: CodecConfig) -> CodecConfig:
-    """The same networks trained as published."""
-    model = dataclasses.replace(config.model, dropout=0.0)
+    """The paper's recipe at the size that it had here before there was another."""
+    model = ModelConfig(patch=16)
     return CodecConfig(latent=config.latent, start="random", model=model, train=PAPER_TRAIN)
 
 
