@@ -3,7 +3,7 @@
 python -m experiments.run --config configs/latent_dimension.py
 
 Spoken digits, five draws of 160 training records: --config.data.path=FILE --config.codec_study.train_records=160
---config.codec_study.draws=5 --config.study.latents="(8,16,32)" --config.codec.patch=16 --config.train.steps=800
+--config.codec_study.draws=5 --config.codec_study.latents="(8,16,32)" --config.codec.patch=16 --config.train.steps=800
 """
 
 from ml_collections import ConfigDict

@@ -11,7 +11,7 @@ import numpy as np
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, simulate, report_codec, whole
+from gcims_jax import preprocess, report_codec, simulate, whole
 from gcims_jax.errors import InputError
 
 NAMES = {"pair": "pair of stages", "whole": "whole records", "linear": "Tucker-2", "principal": "PCA"}

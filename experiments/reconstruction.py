@@ -48,7 +48,7 @@ def paper_codec(config: CodecConfig) -> CodecConfig:
 
 
 def splits(setup: Setup) -> list[Split]:
-    """The first ``study.draws`` folds; with ``study.train_records``, that many random draws of so many records instead.
+    """The first ``codec_study.draws`` folds; with ``codec_study.train_records``, that many random draws of so many records instead.
 
     Raises:
       InputError: more training records than there are beside at least one test record a class.
@@ -60,7 +60,7 @@ def splits(setup: Setup) -> list[Split]:
     classes = len(setup.records.classes)
     if not classes <= n_train <= len(labels_N) - classes:
         raise InputError(
-            f"study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
+            f"codec_study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
             f"records in {classes} classes, got {n_train}"
         )
     n_test = min(MOST_TEST_RECORDS, len(labels_N) - n_train)
