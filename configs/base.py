@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
     config.codec = ConfigDict()
     config.codec.latent = 16  # d
     config.codec.start = "linear"  # the best linear codec, then both stages together; "random": as published
-    config.codec.patch = 16
+    config.codec.patch = 32
     config.codec.width = 64
     config.codec.depth = 1
     config.codec.heads = 2

@@ -9,8 +9,8 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Three folds of the simulated set, as it is and with drift times that change along the run."""
+    """Two folds of the simulated set, as it is and with drift times that change along the run."""
     config = base.get_config()
     config.experiment = "cross_dimension"
-    config.codec_study.draws = 3
+    config.codec_study.draws = 2
     return config

@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.codec.latent = 32
     config.codec.start = "random"
+    config.codec.patch = 16
     config.train.steps = 1000
     config.train.batch = 128
     config.train.optimiser = "adamw"

@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.data.path = "set --config.data.path"
     config.data.class_counts = (40, 35, 30, 25, 20, 15, 12, 10, 8, 8)
+    config.codec.patch = 16
     config.train.steps = 800
-    config.train.batch = 8
     config.protocol.names = "strict,paper"
     return config

@@ -105,11 +105,12 @@ def _summarise(rows: dict[int, dict[str, list]], test_to_train: float) -> dict[s
             name: {key: rec.mean(values, key) for key in values[0]} for name, values in by_name.items()
         }
         if len(by_name["codec"]) > 1:
-            part["codec_to_linear"] = rec.ratio(by_name["codec"], by_name["linear"], "mse", test_to_train)
-            r = part["codec_to_linear"]
+            for name in ("linear", "principal"):
+                part[f"codec_to_{name}"] = rec.ratio(by_name["codec"], by_name[name], "mse", test_to_train)
+            r, p = part["codec_to_linear"], part["codec_to_principal"]
             lines.append(
-                f"d = {latent}: error {r['ratio']:.3f} of Tucker-2's "
-                f"(95 % interval {r['ci95'][0]:.3f} to {r['ci95'][1]:.3f}, {r['splits']} splits)"
+                f"d = {latent}: error {r['ratio']:.3f} of Tucker-2's (95 % interval {r['ci95'][0]:.3f} to "
+                f"{r['ci95'][1]:.3f}, {r['splits']} splits) and {p['ratio']:.3f} of PCA's"
             )
         result["latents"][str(latent)] = part
     result["lines"] = lines

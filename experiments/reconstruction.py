@@ -17,6 +17,7 @@ from gcims_jax import classify, codec, linalg, metrics, peaks, preprocess, simul
 from gcims_jax.codec import CodecConfig
 from gcims_jax.cultures import CLASS_SIZES
 from gcims_jax.errors import InputError
+from gcims_jax.model import ModelConfig
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.train import TrainConfig
 
@@ -41,13 +42,13 @@ class Split(NamedTuple):
 
 
 def paper_codec(config: CodecConfig) -> CodecConfig:
-    """The same networks trained as published."""
-    model = dataclasses.replace(config.model, dropout=0.0)
+    """The paper's recipe at the size that it had here before there was another."""
+    model = ModelConfig(patch=16)
     return CodecConfig(latent=config.latent, start="random", model=model, train=PAPER_TRAIN)
 
 
 def splits(setup: Setup) -> list[Split]:
-    """The first ``study.draws`` folds; with ``study.train_records``, that many random draws of so many records instead.
+    """The first ``codec_study.draws`` folds; with ``codec_study.train_records``, that many random draws of so many records instead.
 
     Raises:
       InputError: more training records than there are beside at least one test record a class.
@@ -59,7 +60,7 @@ def splits(setup: Setup) -> list[Split]:
     classes = len(setup.records.classes)
     if not classes <= n_train <= len(labels_N) - classes:
         raise InputError(
-            f"study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
+            f"codec_study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
             f"records in {classes} classes, got {n_train}"
         )
     n_test = min(MOST_TEST_RECORDS, len(labels_N) - n_train)

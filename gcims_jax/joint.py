@@ -129,7 +129,7 @@ def fit(
         title=title and f"{title} codec",
     )
     codec = with_params(fixed.codec, params)
-    if not _earns_its_place(task.models, codec, x_NxRxT[:n_held], batch_records):
+    if not _earns_its_place(task, fixed, codec, x_NxRxT[:n_held], batch_records):
         codec = stages.set_residual(with_params(start(x_NxRxT, latent, units).codec, params), on=False)
     return codec, {"joint": curves}
 
@@ -156,14 +156,26 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float]) -> F
     )
 
 
-def _earns_its_place(models: Models, codec: Codec, held_VxRxT: np.ndarray, batch_records: int) -> bool:
-    """Whether the residual lowers the squared error of held-out records by more than the standard error of that."""
+def _earns_its_place(task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int) -> bool:
+    """Whether the residual lowers the loss of held-out records by more than the standard error of that."""
 
-    def errors(codec: Codec) -> np.ndarray:
-        e_VxDxD = stages.in_batches(functools.partial(stages.jitted_encode, models, codec), held_VxRxT, batch_records)
-        out_VxRxT = stages.in_batches(functools.partial(stages.jitted_decode, models, codec), e_VxDxD, batch_records)
-        return np.mean((out_VxRxT - held_VxRxT) ** 2, axis=(1, 2))
+    def held_losses(codec: Codec) -> np.ndarray:
+        e_VxDxD = stages.in_batches(
+            functools.partial(stages.jitted_encode, task.models, codec), held_VxRxT, batch_records
+        )
+        out_VxRxT = stages.in_batches(
+            functools.partial(stages.jitted_decode, task.models, codec), e_VxDxD, batch_records
+        )
+        pair_VxRx2T = np.concatenate([out_VxRxT, held_VxRxT], axis=2)
 
-    gain_V = errors(stages.set_residual(codec, on=False)) - errors(codec)
+        def losses_of(pair_BxRx2T: Array) -> Array:
+            out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
+            return losses.jitted_record_losses(
+                task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units
+            )
+
+        return stages.in_batches(losses_of, pair_VxRx2T, batch_records)
+
+    gain_V = held_losses(stages.set_residual(codec, on=False)) - held_losses(codec)
     error = gain_V.std(ddof=1) / np.sqrt(len(gain_V)) if len(gain_V) > 1 else 0.0
     return bool(gain_V.mean() > error)

@@ -77,6 +77,9 @@ def record_losses(
     return losses_B / variance
 
 
+jitted_record_losses = jax.jit(record_losses, static_argnums=0)
+
+
 def local_noise(train_NxRxT: np.ndarray) -> np.ndarray:
     """R×T standard deviation of the noise at each point, from second differences along the slow axis.
 
@@ -109,12 +112,10 @@ def _linear_losses(out_BxRxT: Array, x_BxRxT: Array, units: Array) -> Array:
 
 def _box(x_BxRxT: Array, size: int) -> Array:
     """Mean over size × size points, at the edges over those that are there."""
-    window, ones = (1, size, size), jnp.ones((1, *x_BxRxT.shape[1:]))
-
-    def total(a: Array) -> Array:
-        return jax.lax.reduce_window(a, 0.0, jax.lax.add, window, (1, 1, 1), "SAME")
-
-    return total(x_BxRxT) / total(ones)
+    sums_BxRxT = jax.lax.reduce_window(x_BxRxT, 0.0, jax.lax.add, (1, size, size), (1, 1, 1), "SAME")
+    # Counted here: XLA would spend seconds on folding the same sum over ones.
+    rows_R, columns_T = (np.convolve(np.ones(n), np.ones(size))[size // 2 :][:n] for n in x_BxRxT.shape[1:])
+    return sums_BxRxT / np.outer(rows_R, columns_T).astype(np.float32)
 
 
 def _halve(a_BxRxT: Array) -> Array:
