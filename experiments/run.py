@@ -15,13 +15,22 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import augmentation, cross_dimension, latent_dimension, sampler_study, settings, workdir
+from experiments import (
+    augmentation,
+    codec_ablation,
+    cross_dimension,
+    latent_dimension,
+    sampler_study,
+    settings,
+    workdir,
+)
 from gcims_jax.errors import InputError
 from gcims_jax.train import TrainingDiverged
 
 # Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
 EXPERIMENTS = {
     "augmentation": augmentation.run,
+    "codec_ablation": codec_ablation.run,
     "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,
     "sampler_study": sampler_study.run,

@@ -1,0 +1,150 @@
+"""Does each choice in the codec earn its place? One change at a time, against the codec as configured."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from experiments import reconstruction as rec
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+from gcims_jax import preprocess, study_report
+from gcims_jax.augment import AugmentConfig
+from gcims_jax.codec import CodecConfig
+from gcims_jax.errors import InputError
+from gcims_jax.losses import LossConfig
+
+BASE = "as configured"
+
+
+def _model(**changes: Any) -> dict[str, Any]:
+    return {"model": changes}
+
+
+def _train(**changes: Any) -> dict[str, Any]:
+    return {"train": changes}
+
+
+# What changes, by group and name: fields of CodecConfig; of its model and train parts where these are named.
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "regularisation": {
+        "latent noise 0.2": {"latent_noise": 0.2},
+        "dropout 0.1": _model(dropout=0.1),
+        "no weight decay": _train(weight_decay=0.0),
+        "shifts of 1 point": {"augment": AugmentConfig(shift=1)},
+        "warps of 1 %": {"augment": AugmentConfig(warp=0.01)},
+        "intensity 10 %": {"augment": AugmentConfig(intensity=0.1)},
+        "batch 16, a quarter of the steps": {},  # sizes follow the configured ones, see _change
+        "AdamW": _train(optimiser="adamw", learning_rate=6e-3),
+    },
+    "loss": {
+        "noise weights": {"loss": LossConfig(weight="noise")},
+        "prominence weights": {"loss": LossConfig(weight="prominence")},
+        "multiscale": {"loss": LossConfig(multiscale=1.0)},
+        "derivative": {"loss": LossConfig(derivative=1.0)},
+        "half in linear units": {"loss": LossConfig(linear=0.5)},
+    },
+    "architecture": {
+        "patch 8": _model(patch=8),
+        "patch 16": _model(patch=16),
+        "patch 32": _model(patch=32),
+        "width 32": _model(width=32),
+        "width 128": _model(width=128),
+        "depth 2": _model(depth=2),
+        "heads 1": _model(heads=1),
+        "heads 4": _model(heads=4),
+        "relu": _model(activation="relu"),
+        "silu": _model(activation="silu"),
+    },
+}
+FIGURES = {
+    "mse": "held-out error",
+    "mse_clean": "against the record without noise",
+    "recall": "small-peak recall",
+    "intensity_error": "intensity error",
+    "signal_to_noise": "signal-to-noise",
+    "ghosts": "ghosts per record",
+    "train_seconds": "training, s (with compiling)",
+}
+
+
+def run(
+    setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]
+) -> dict[str, Any]:
+    """Scores every variant of the groups in ``codec_study.groups`` on each split; finished rows are files."""
+    start = time.perf_counter()
+    groups = setup.codec_study["groups"]
+    unknown = sorted(set(groups) - set(VARIANTS))
+    if unknown or not groups:
+        raise InputError(f"codec_study.groups: expected some of {sorted(VARIANTS)}, got {list(groups)}")
+    splits = rec.splits(setup)
+    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    truth = rec.truth(setup)
+    names = {"Tucker-2": None, BASE: {}, **{name: change for g in groups for name, change in VARIANTS[g].items()}}
+    rows: dict[str, list[dict[str, float]]] = {}
+    for name, change in names.items():
+        rows[name] = []
+        for index, split in enumerate(splits):
+            data = rec.data_of(setup, split, compressed_NxRxT, truth)
+            folder = workdir / "checkpoints" / name.replace(" ", "_") / f"split_{index}"
+            key = jax.random.fold_in(jax.random.key(seed), index)
+
+            def make(data: rec.Data = data, change: Any = change, key: Any = key, folder: Path = folder) -> dict:
+                if change is None:
+                    return rec.score(
+                        setup, data, rec.baselines(data.train_NxRxT, setup.method.codec.latent)["linear"], False
+                    )
+                config = _change(setup.method.codec, name, change)  # noqa: B023 - called before the loop goes on
+                return rec.score_codec(setup, data, config, key, folder, False)[0]
+
+            rows[name].append(rec.kept(folder / "row.json", make))
+        print(
+            f"{name}: " + ", ".join(f"{k} {rec.mean(rows[name], k):.3g}" for k in FIGURES if k in rows[name][0]),
+            flush=True,
+        )
+    summary = _summarise(rows, len(splits[0].test) / len(splits[0].train))
+    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
+    _report(workdir, rows, summary)
+    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
+    write_text(workdir / "results.json", to_json(summary))
+    return summary
+
+
+def _change(config: CodecConfig, name: str, change: dict[str, Any]) -> CodecConfig:
+    if name.startswith("batch 16"):
+        change = _train(batch=16, steps=max(1, config.train.steps // 4))
+    changes = {
+        field: dataclasses.replace(getattr(config, field), **value) if field in ("model", "train") else value
+        for field, value in change.items()
+    }
+    return dataclasses.replace(config, **changes)
+
+
+def _summarise(rows: dict[str, list[dict[str, float]]], test_to_train: float) -> dict[str, Any]:
+    result: dict[str, Any] = {"variants": {}, "lines": []}
+    for name, values in rows.items():
+        part: dict[str, Any] = {key: rec.mean(values, key) for key in values[0]}
+        part["to_linear"] = rec.mean(values, "mse") / rec.mean(rows["Tucker-2"], "mse")
+        if len(values) > 1 and name not in (BASE, "Tucker-2"):
+            part["to_configured"] = rec.ratio(values, rows[BASE], "mse", test_to_train)
+        result["variants"][name] = part
+        result["lines"].append(f"{name}: {part['to_linear']:.3f} of Tucker-2's error")
+    return result
+
+
+def _report(workdir: Path, rows: dict[str, list[dict[str, float]]], summary: dict[str, Any]) -> None:
+    keys = [key for key in FIGURES if key in rows[BASE][0]]
+    table = [
+        [name, f"{summary['variants'][name]['to_linear']:.3f}",
+         *[f"{rec.mean(values, k):.3g}" if k in values[0] else "–" for k in keys]]
+        for name, values in rows.items()
+    ]  # fmt: skip
+    study_report.write(
+        workdir,
+        "Does each choice in the codec earn its place?",
+        "One change at a time; a lower error than as configured means that the change would pay.",
+        [("All figures", "Means over splits", ["change", "error / Tucker-2's", *[FIGURES[k] for k in keys]], table)],
+        {},
+    )
