@@ -1,7 +1,8 @@
 """The linear start: both stages begin as the best linear codec and are trained together, end to end, on records.
 
-Tucker-2 of the centred records gives the linear paths, so step 0 is the linear codec. The transformers correct it and
-start at zero. What is minimised is the error of the record itself, through both encoders and both decoders.
+Tucker-2 of the centred records gives the linear paths, or PCA of whole records does where that reconstructs held-out
+records better, so step 0 is the linear codec. The transformers correct it and start at zero. What is minimised is the
+error of the record itself, through both encoders and both decoders.
 """
 
 import dataclasses
@@ -82,7 +83,10 @@ class RecordTask:
 
 def with_params(codec: Codec, params: Any) -> Codec:
     """The codec with these transformers."""
-    return Codec(codec.drift._replace(params=params["drift"]), codec.retention._replace(params=params["retention"]))
+    return codec._replace(
+        drift=codec.drift._replace(params=params["drift"]),
+        retention=codec.retention._replace(params=params["retention"]),
+    )
 
 
 def fit(
@@ -97,10 +101,10 @@ def fit(
     directory: Path | None,
     title: str | None,
 ) -> tuple[Codec, dict[str, Curves]]:
-    """Starts at Tucker-2 and trains both stages together.
+    """Starts at the better of Tucker-2 and PCA and trains both stages together.
 
     The residual stays on only where it beats the linear codec on the held-out records by more than the standard
-    error of the difference; otherwise the result is Tucker-2 of all training records.
+    error of the difference; otherwise the result is the linear codec of all training records.
 
     Args:
       key: of everything random.
@@ -117,7 +121,8 @@ def fit(
       The codec and its training curves, losses in units of the variance around the mean record.
     """
     latent = task.models.drift.latent
-    fixed = start(x_NxRxT[n_held:], latent, units)
+    principal = prefers_principal(x_NxRxT, n_held, latent)
+    fixed = start(x_NxRxT[n_held:], latent, units, principal=principal)
     params, curves = fit_task(
         key,
         task,
@@ -130,12 +135,14 @@ def fit(
     )
     codec = with_params(fixed.codec, params)
     if not _earns_its_place(task, fixed, codec, x_NxRxT[:n_held], batch_records):
-        codec = stages.set_residual(with_params(start(x_NxRxT, latent, units).codec, params), on=False)
+        codec = stages.set_residual(
+            with_params(start(x_NxRxT, latent, units, principal=principal).codec, params), on=False
+        )
     return codec, {"joint": curves}
 
 
-def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float]) -> Fixed:
-    """Tucker-2 as a codec, and all else that training needs to know about the training records."""
+def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], *, principal: bool = False) -> Fixed:
+    """Tucker-2, or PCA, as a codec, and all else that training needs to know about the training records."""
     basis = linalg.fit_two_sided(train_NxRxT, latent)
     centred_NxRxT = train_NxRxT - basis.mean_RxT
     scale = stages.spread(centred_NxRxT)
@@ -143,17 +150,39 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float]) -> F
     z_scale = stages.spread(z_NxRxD)
     # Stage 2 sees d×R series, so its latents are the transpose of Uᵀ·x·V.
     e_NxDxD = np.swapaxes(z_NxRxD / z_scale, 1, 2) @ basis.slow_RxD
+    slow_RxD, principal_PxRxT = basis.slow_RxD, None
+    if principal:
+        components_PxF = linalg.fit_principal(train_NxRxT, _components(len(train_NxRxT), latent)).components_PxF
+        scores_NxP = centred_NxRxT.reshape(len(train_NxRxT), -1) @ components_PxF.T / (scale * z_scale)
+        flat = np.pad(scores_NxP, ((0, 0), (0, latent**2 - scores_NxP.shape[1])))
+        e_NxDxD, slow_RxD = flat.reshape(e_NxDxD.shape), np.zeros_like(slow_RxD)
+        principal_PxRxT = components_PxF.reshape(-1, *train_NxRxT.shape[1:])
     one, zeros_RxD = jnp.float32(1.0), np.zeros(z_NxRxD.shape[1:], np.float32)
     drift = Stage(None, basis.fast_TxD, basis.mean_RxT, scale, z_scale, one)
-    retention = Stage(None, basis.slow_RxD, zeros_RxD, z_scale, stages.spread(e_NxDxD), one)
-    codec = jax.tree.map(jnp.asarray, Codec(drift, retention))
+    retention = Stage(None, slow_RxD, zeros_RxD, z_scale, stages.spread(e_NxDxD), one)
     return Fixed(
-        codec=codec,
+        codec=jax.tree.map(jnp.asarray, Codec(drift, retention, principal_PxRxT)),
         spread_DxD=jnp.asarray(e_NxDxD.std(axis=0)),
         noise_RxT=jnp.asarray(losses.local_noise(train_NxRxT)),
         variance=jnp.float32(scale**2),
         units=jnp.asarray(units, jnp.float32),
     )
+
+
+def prefers_principal(x_NxRxT: np.ndarray, n_held: int, latent: int) -> bool:
+    """Whether PCA reconstructs the held-out records, the first ``n_held``, better than Tucker-2 of the same size."""
+    held, rest = x_NxRxT[:n_held], x_NxRxT[n_held:]
+    if len(rest) < 2:
+        return False
+    two_sided = linalg.reconstruct_two_sided(linalg.fit_two_sided(rest, latent), held)
+    basis = linalg.fit_principal(rest, _components(len(rest), latent))
+    return bool(np.mean((linalg.reconstruct_principal(basis, held) - held) ** 2) < np.mean((two_sided - held) ** 2))
+
+
+def _components(n: int, latent: int) -> int:
+    """Principal components that n records allow, in steps of 16 so that folds share compiled code."""
+    allowed = n - 1 if n <= 16 else (n - 1) // 16 * 16
+    return min(latent**2, allowed)
 
 
 def _earns_its_place(task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int) -> bool:

@@ -43,10 +43,13 @@ class Codec(NamedTuple):
     Attributes:
       drift: stage 1.
       retention: stage 2.
+      principal_PxRxT: orthonormal components of whole records that serve as the linear path instead of the stages'
+        own, P at most d²; None where the stages' own serve.
     """
 
     drift: Stage
     retention: Stage
+    principal_PxRxT: Array | None = None
 
 
 class Models(NamedTuple):
@@ -86,20 +89,38 @@ def encode(models: Models, codec: Codec, x_NxRxT: Array, key: Array | None = Non
     """Latent matrices N×d×d of records."""
     drift_key, retention_key = _split(key)
     z_NxRxD = encode_drift(models.drift, codec.drift, x_NxRxT, drift_key)
-    return encode_retention(models.retention, codec.retention, z_NxRxD, retention_key)
+    e_NxDxD = encode_retention(models.retention, codec.retention, z_NxRxD, retention_key)
+    if codec.principal_PxRxT is None:
+        return e_NxDxD
+    standard_NxRxT = (x_NxRxT - codec.drift.mean) / codec.drift.scale
+    scores_NxP = jnp.einsum("nrt,prt->np", standard_NxRxT, codec.principal_PxRxT) / codec.retention.scale
+    flat = jnp.pad(scores_NxP, ((0, 0), (0, e_NxDxD[0].size - scores_NxP.shape[1])))
+    return e_NxDxD + flat.reshape(e_NxDxD.shape)
 
 
 def decode(models: Models, codec: Codec, e_NxDxD: Array, key: Array | None = None) -> Array:
     """Records of latent matrices."""
     drift_key, retention_key = _split(key)
-    z_NxRxD = decode_retention(models.retention, codec.retention, e_NxDxD, retention_key)
-    return decode_drift(models.drift, codec.drift, z_NxRxD, drift_key)
+    drift, retention, principal_PxRxT = codec
+    z_NxRxD = decode_retention(models.retention, retention, e_NxDxD, retention_key)
+    if principal_PxRxT is None:
+        return decode_drift(models.drift, drift, z_NxRxD, drift_key)
+    scores_NxP = e_NxDxD.reshape(len(e_NxDxD), -1)[:, : len(principal_PxRxT)] * retention.scale
+    linear_NxRxT = jnp.einsum("np,prt->nrt", scores_NxP, principal_PxRxT)
+    # The first stage's transformer sees the linear reconstruction as the latents that stage 1 gives it, and what stage
+    # 1's path would make of these is already there.
+    linear_NxRxD = linear_NxRxT @ drift.linear_LxD
+    twice_NxRxT = linear_NxRxD @ drift.linear_LxD.T
+    out_NxRxT = decode_drift(models.drift, drift, z_NxRxD + linear_NxRxD, drift_key)
+    return out_NxRxT + (linear_NxRxT - twice_NxRxT) * drift.scale
 
 
 def set_residual(codec: Codec, on: bool) -> Codec:
     """The codec with both transformers on or off; without them it is its linear path."""
     value = jnp.float32(on)
-    return Codec(codec.drift._replace(residual=value), codec.retention._replace(residual=value))
+    return codec._replace(
+        drift=codec.drift._replace(residual=value), retention=codec.retention._replace(residual=value)
+    )
 
 
 def spread(a: np.ndarray) -> np.float32:
