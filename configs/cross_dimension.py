@@ -13,4 +13,5 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.experiment = "cross_dimension"
     config.codec_study.draws = 2
+    config.codec_study.records = (40, 176)
     return config

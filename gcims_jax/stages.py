@@ -92,10 +92,7 @@ def encode(models: Models, codec: Codec, x_NxRxT: Array, key: Array | None = Non
     e_NxDxD = encode_retention(models.retention, codec.retention, z_NxRxD, retention_key)
     if codec.principal_PxRxT is None:
         return e_NxDxD
-    standard_NxRxT = (x_NxRxT - codec.drift.mean) / codec.drift.scale
-    scores_NxP = jnp.einsum("nrt,prt->np", standard_NxRxT, codec.principal_PxRxT) / codec.retention.scale
-    flat = jnp.pad(scores_NxP, ((0, 0), (0, e_NxDxD[0].size - scores_NxP.shape[1])))
-    return e_NxDxD + flat.reshape(e_NxDxD.shape)
+    return e_NxDxD + encode_principal(codec, (x_NxRxT - codec.drift.mean) / codec.drift.scale)
 
 
 def decode(models: Models, codec: Codec, e_NxDxD: Array, key: Array | None = None) -> Array:
@@ -105,14 +102,26 @@ def decode(models: Models, codec: Codec, e_NxDxD: Array, key: Array | None = Non
     z_NxRxD = decode_retention(models.retention, retention, e_NxDxD, retention_key)
     if principal_PxRxT is None:
         return decode_drift(models.drift, drift, z_NxRxD, drift_key)
-    scores_NxP = e_NxDxD.reshape(len(e_NxDxD), -1)[:, : len(principal_PxRxT)] * retention.scale
-    linear_NxRxT = jnp.einsum("np,prt->nrt", scores_NxP, principal_PxRxT)
+    linear_NxRxT = decode_principal(codec, e_NxDxD)
     # The first stage's transformer sees the linear reconstruction as the latents that stage 1 gives it, and what stage
     # 1's path would make of these is already there.
     linear_NxRxD = linear_NxRxT @ drift.linear_LxD
     twice_NxRxT = linear_NxRxD @ drift.linear_LxD.T
     out_NxRxT = decode_drift(models.drift, drift, z_NxRxD + linear_NxRxD, drift_key)
     return out_NxRxT + (linear_NxRxT - twice_NxRxT) * drift.scale
+
+
+def encode_principal(codec: Codec, standard_NxRxT: Array) -> Array:
+    """Scores of standardised records on the principal components as N×d×d, filled up with zeros."""
+    d = codec.drift.linear_LxD.shape[1]
+    scores_NxP = jnp.einsum("nrt,prt->np", standard_NxRxT, codec.principal_PxRxT) / codec.retention.scale
+    return jnp.pad(scores_NxP, ((0, 0), (0, d * d - scores_NxP.shape[1]))).reshape(-1, d, d)
+
+
+def decode_principal(codec: Codec, e_NxDxD: Array) -> Array:
+    """Standardised records of such scores."""
+    scores_NxP = e_NxDxD.reshape(len(e_NxDxD), -1)[:, : len(codec.principal_PxRxT)] * codec.retention.scale
+    return jnp.einsum("np,prt->nrt", scores_NxP, codec.principal_PxRxT)
 
 
 def set_residual(codec: Codec, on: bool) -> Codec:

@@ -103,18 +103,27 @@ class WholeTask:
 
 def encode(model: RecordAutoencoder, whole: Whole, x_BxRxT: Array) -> Array:
     """Latent matrices B×d×d of records on the [0, 1] scale."""
-    drift, retention = whole.fixed.codec
+    codec = whole.fixed.codec
+    drift, retention, principal_PxRxT = codec
     standard = (x_BxRxT - drift.mean) / drift.scale
-    linear = (standard @ drift.linear_LxD / retention.scale).swapaxes(1, 2) @ retention.linear_LxD
+    if principal_PxRxT is None:
+        linear = (standard @ drift.linear_LxD / retention.scale).swapaxes(1, 2) @ retention.linear_LxD
+    else:
+        linear = stages.encode_principal(codec, standard)
     return linear + retention.latent_scale * model.apply(whole.params, standard, method="encode")
 
 
 def decode(model: RecordAutoencoder, whole: Whole, e_BxDxD: Array) -> Array:
     """Records of latent matrices."""
-    drift, retention = whole.fixed.codec
-    z_BxRxD = (e_BxDxD @ retention.linear_LxD.T).swapaxes(1, 2) * retention.scale
+    codec = whole.fixed.codec
+    drift, retention, principal_PxRxT = codec
+    if principal_PxRxT is None:
+        z_BxRxD = (e_BxDxD @ retention.linear_LxD.T).swapaxes(1, 2) * retention.scale
+        linear = z_BxRxD @ drift.linear_LxD.T
+    else:
+        linear = stages.decode_principal(codec, e_BxDxD)
     residual = model.apply(whole.params, e_BxDxD / retention.latent_scale, method="decode")
-    return (z_BxRxD @ drift.linear_LxD.T + residual) * drift.scale + drift.mean
+    return (linear + residual) * drift.scale + drift.mean
 
 
 def reconstruct(model: RecordAutoencoder, whole: Whole, x_BxRxT: Array) -> Array:
@@ -139,7 +148,8 @@ def fit(
     n = len(train_NxRxT)
     x_NxRxT = np.asarray(train_NxRxT)[np.asarray(jax.random.permutation(split_key, n))]
     n_held = max(1, round(train.validation_fraction * n))
-    fixed = joint.start(x_NxRxT[n_held:], latent, (0.0, 1.0))
+    principal = joint.prefers_principal(x_NxRxT, n_held, latent)
+    fixed = joint.start(x_NxRxT[n_held:], latent, (0.0, 1.0), principal=principal)
     model = RecordAutoencoder(train_NxRxT.shape[1:], latent, config)
     params, curves = fit_task(
         fit_key, WholeTask(model), train, x_NxRxT[n_held:], x_NxRxT[:n_held], fixed=fixed, directory=directory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import TINY_CODEC, TINY_TRAIN
 
-from gcims_jax import InputError, codec, joint, linalg, stages, train
+from gcims_jax import InputError, codec, joint, linalg, stages, train, whole
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig, SeriesAutoencoder
@@ -203,6 +203,26 @@ def test_step_zero_is_the_linear_codec_and_so_is_the_codec_with_its_residual_off
     assert np.abs(codec.reconstruct(trained, x, TINY_CODEC) - expected).max() > 0.01
     off = stages.set_residual(trained, on=False)
     np.testing.assert_allclose(codec.reconstruct(off, x, TINY_CODEC), expected, atol=3e-6)
+
+
+@pytest.mark.parametrize("principal", [False, True])
+def test_the_codec_of_whole_records_has_the_same_linear_start(principal):
+    x = moving_peaks(40, 0)
+    fixed = joint.start(x, 3, (0.0, 1.0), principal=principal)
+    pair = joint.with_params(fixed.codec, joint.RecordTask(
+        codec._models(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.augment, 0.0
+    ).init(jax.random.key(0)))  # fmt: skip
+    model = whole.RecordAutoencoder((9, 14), 3, TINY_CODEC.model)
+    at_start = whole.Whole(whole.WholeTask(model).init(jax.random.key(0)), fixed)
+    expected = codec.reconstruct(pair, x, TINY_CODEC)
+    np.testing.assert_allclose(whole.reconstruct_all(model, at_start, x), expected, atol=3e-6)
+
+
+def test_the_codec_of_whole_records_trains_and_keeps_the_best():
+    x = moving_peaks(40, 0)
+    model, fitted, curves = whole.fit(jax.random.key(0), x, 3, TINY_CODEC.model, TINY_TRAIN)
+    assert np.isfinite(curves.validation_loss_E).all()
+    assert whole.reconstruct_all(model, fitted, x[:21]).shape == (21, 9, 14)
 
 
 def test_the_better_linear_codec_is_the_start():
