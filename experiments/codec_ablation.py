@@ -10,7 +10,7 @@ import jax
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, study_report
+from gcims_jax import preprocess, report_codec
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.codec import CodecConfig
 from gcims_jax.errors import InputError
@@ -141,7 +141,7 @@ def _report(workdir: Path, rows: dict[str, list[dict[str, float]]], summary: dic
          *[f"{rec.mean(values, k):.3g}" if k in values[0] else "–" for k in keys]]
         for name, values in rows.items()
     ]  # fmt: skip
-    study_report.write(
+    report_codec.write(
         workdir,
         "Does each choice in the codec earn its place?",
         "One change at a time; a lower error than as configured means that the change would pay.",
