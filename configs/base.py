@@ -103,6 +103,7 @@ def get_config() -> ConfigDict:
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds
     config.codec_study.train_records = 0  # above 0: random draws of so many training records instead of folds
+    config.codec_study.paper_splits = 2  # splits on which the paper's recipe is trained too
     config.codec_study.latents = (4, 8, 16, 32, 64)
     config.codec_study.groups = ("regularisation", "loss", "architecture")  # of changes to try
     config.codec_study.records = (20, 60, 176)  # numbers of training records to compare

@@ -29,8 +29,6 @@ FIGURES = {
     "accuracy": "accuracy, trained on reconstructions",
     "train_seconds": "training, s (the first of each d compiles)",
 }
-# The paper's recipe costs as much as this codec; two splits tell them apart.
-PAPER_SPLITS = 2
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -49,6 +47,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             data = rec.data_of(setup, split, compressed_NxRxT, truth)
             for name, row in _score_split(setup, data, latent, seed, index, workdir, shown).items():
                 rows[latent][name].append(row)
+        rows[latent] = {name: values for name, values in rows[latent].items() if values}
         print(f"d = {latent}: {_line(rows[latent])}", flush=True)
     test_to_train = len(splits[0].test) / len(splits[0].train)
     summary = _summarise(rows, test_to_train)
@@ -66,7 +65,7 @@ def _score_split(
     key = jax.random.fold_in(jax.random.key(seed), index)
     config = dataclasses.replace(setup.method.codec, latent=latent)
     trained = {"codec": config}
-    if index < PAPER_SPLITS:
+    if index < setup.codec_study["paper_splits"]:
         trained["paper"] = rec.paper_codec(config)
     result = {}
     for name, codec_config in trained.items():
@@ -124,7 +123,7 @@ def _report(
     for key, title in FIGURES.items():
         lines = {}
         for name, label in NAMES.items():
-            x = [d for d in rows if key in rows[d][name][0]]
+            x = [d for d in rows if name in rows[d] and key in rows[d][name][0]]
             if x:
                 lines[label] = (x, [rec.mean(rows[d][name], key) for d in x])
         if lines:
@@ -142,6 +141,7 @@ def _report(
         [str(d), label, *[f"{rec.mean(rows[d][name], k):.3g}" if k in rows[d][name][0] else "–" for k in keys]]
         for d in rows
         for name, label in NAMES.items()
+        if name in rows[d]
     ]
     report_codec.write(
         workdir,
