@@ -46,7 +46,7 @@ def main() -> None:
     print(f"{settings.describe_device()}; {n} training records of {r} × {t}, d = {config.latent}; ", end="")
     print(f"Tucker-2: error {linear:.3g} in {linear_seconds:.2f} s\n")
 
-    rows = {"this codec": _this_codec(config, train_NxRxT, test_MxRxT, linear, linear_seconds)}
+    rows = {"this codec": _this_codec(config, train_NxRxT, test_MxRxT, linear)}
     rows["paper's recipe, JAX"] = _paper(config, train_NxRxT, test_MxRxT, linear, options.budget)
     if importlib.util.find_spec("torch"):
         for compiled in (False, True):
@@ -61,26 +61,32 @@ def main() -> None:
     _throughput(config, train_NxRxT, options.ensembles)
 
 
-def _this_codec(
-    config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float, linear_seconds: float
-) -> dict:
-    task = joint.RecordTask(codec._models(config, train_NxRxT.shape[1:]), config.loss, config.augment, 0.0)
+def _this_codec(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float) -> dict:
+    task = joint.RecordTask(codec.models_of(config, train_NxRxT.shape[1:]), config.loss, config.augment, 0.0)
     begin = time.perf_counter()
-    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0))
-    prepared = time.perf_counter() - begin
+    n_held = round(config.train.validation_fraction * len(train_NxRxT))
+    principal = joint.prefers_principal(train_NxRxT, n_held, config.latent)
+    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0), principal=principal)
+    spent = time.perf_counter() - begin
     every = 10
     state, examples, compile_seconds = _ready(task, config.train, fixed, train_NxRxT, every)
-    key = jax.random.key(1)
-    spent, reached, error = prepared, {1.0: linear_seconds}, linear
+    key, reached = jax.random.key(1), {}
+
+    def note() -> float:
+        error = _error(config, joint.with_params(fixed.codec, state.params), test_MxRxT)
+        for target in TARGETS:
+            # Step 0 is the linear codec to rounding, so equal errors count as reached.
+            if error <= target * linear * (1.0 + 1e-4):
+                reached.setdefault(target, spent)
+        return error
+
+    error = note()
     while int(state.step) < config.train.steps:
         begin = time.perf_counter()
         state = train.jitted_train_steps(task, config.train, every, state, key, fixed, examples)
         jax.block_until_ready(state.params)
         spent += time.perf_counter() - begin
-        error = _error(config, joint.with_params(fixed.codec, state.params), test_MxRxT)
-        for target in TARGETS:
-            if error <= target * linear:
-                reached.setdefault(target, spent)
+        error = note()
     return {"reached": reached, "compile": compile_seconds, "end": spent, "error": error / linear}
 
 
@@ -147,7 +153,7 @@ def _throughput(config: CodecConfig, train_NxRxT: np.ndarray, ensembles: list[in
     rates = {name: _matmul_rate(dtype) for name, dtype in (("f32", jnp.float32), ("bf16", jnp.bfloat16))}
     print("Matrix multiply, 1024³: " + ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()))
     shape = train_NxRxT.shape[1:]
-    task = joint.RecordTask(codec._models(config, shape), config.loss, config.augment, 0.0)
+    task = joint.RecordTask(codec.models_of(config, shape), config.loss, config.augment, 0.0)
     fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0))
     examples = train.pad(train_NxRxT, task.quantum)
     steps = 5

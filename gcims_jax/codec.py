@@ -109,7 +109,7 @@ def fit(
             directory=directory,
             title=title,
         )
-    task = joint.RecordTask(_models(config, (r, t)), config.loss, config.augment, config.latent_noise)
+    task = joint.RecordTask(models_of(config, (r, t)), config.loss, config.augment, config.latent_noise)
     return joint.fit(
         fit_key,
         x_NxRxT,
@@ -125,13 +125,13 @@ def fit(
 
 def encode(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
     """Latent matrices N×d×d of records on the [0, 1] scale."""
-    models = _models(config, x_NxRxT.shape[1:])
+    models = models_of(config, x_NxRxT.shape[1:])
     return stages.in_batches(functools.partial(stages.jitted_encode, models, codec), x_NxRxT, config.batch_records)
 
 
 def decode(codec: Codec, latents_SxDxD: np.ndarray, config: CodecConfig, shape: tuple[int, int]) -> np.ndarray:
     """Records S×R×T on the [0, 1] scale of latent matrices; ``shape`` is (R, T)."""
-    models = _models(config, shape)
+    models = models_of(config, shape)
     return stages.in_batches(
         functools.partial(stages.jitted_decode, models, codec), latents_SxDxD, config.batch_records
     )
@@ -156,7 +156,8 @@ def check_latent(latent: int, shape: tuple[int, int]) -> None:
         )
 
 
-def _models(config: CodecConfig, shape: tuple[int, int]) -> Models:
+def models_of(config: CodecConfig, shape: tuple[int, int]) -> Models:
+    """The networks of both stages for records of this shape."""
     r, t = shape
     residual = config.start == "linear"
     return Models(

@@ -194,7 +194,7 @@ def test_step_zero_is_the_linear_codec_and_so_is_the_codec_with_its_residual_off
         else linalg.reconstruct_two_sided(linalg.fit_two_sided(x, 3), x)
     )
     fixed = joint.start(x, 3, (0.0, 1.0), principal=principal)
-    models = codec._models(TINY_CODEC, (9, 14))
+    models = codec.models_of(TINY_CODEC, (9, 14))
     task = joint.RecordTask(models, TINY_CODEC.loss, TINY_CODEC.augment, 0.0)
     at_start = joint.with_params(fixed.codec, task.init(jax.random.key(0)))
     np.testing.assert_allclose(codec.reconstruct(at_start, x, TINY_CODEC), expected, atol=3e-6)
@@ -210,7 +210,7 @@ def test_the_codec_of_whole_records_has_the_same_linear_start(principal):
     x = moving_peaks(40, 0)
     fixed = joint.start(x, 3, (0.0, 1.0), principal=principal)
     pair = joint.with_params(fixed.codec, joint.RecordTask(
-        codec._models(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.augment, 0.0
+        codec.models_of(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.augment, 0.0
     ).init(jax.random.key(0)))  # fmt: skip
     model = whole.RecordAutoencoder((9, 14), 3, TINY_CODEC.model)
     at_start = whole.Whole(whole.WholeTask(model).init(jax.random.key(0)), fixed)
