@@ -104,7 +104,8 @@ def fit(
     """Starts at the better of Tucker-2 and PCA and trains both stages together.
 
     The residual stays on only where it beats the linear codec on the held-out records by more than the standard
-    error of the difference; otherwise the result is the linear codec of all training records.
+    error of the difference, and by more than the linear codec would gain from the held-out records themselves;
+    otherwise the result is the linear codec of all training records.
 
     Args:
       key: of everything random.
@@ -121,20 +122,27 @@ def fit(
       The codec and its training curves, losses in units of the variance around the mean record.
     """
     latent = task.models.drift.latent
+    held_NxRxT, rest_NxRxT = x_NxRxT[:n_held], x_NxRxT[n_held:]
     principal = prefers_principal(x_NxRxT, n_held, latent)
-    fixed = start(x_NxRxT[n_held:], latent, units, principal=principal)
+    fixed = start(rest_NxRxT, latent, units, principal=principal)
+    # What so many more records are worth to the linear codec, from what so many fewer cost it.
+    fewer, all_of_them = (
+        linear_errors(part, held_NxRxT, latent, principal).mean() if len(part) else 0.0
+        for part in (rest_NxRxT[n_held:], rest_NxRxT)
+    )
+    refit_gain = float(fewer - all_of_them) / float(fixed.variance)
     params, curves = fit_task(
         key,
         task,
         train,
-        x_NxRxT[n_held:],
-        x_NxRxT[:n_held],
+        rest_NxRxT,
+        held_NxRxT,
         fixed=fixed,
         directory=directory and directory / "joint",
         title=title and f"{title} codec",
     )
     codec = with_params(fixed.codec, params)
-    if not _earns_its_place(task, fixed, codec, x_NxRxT[:n_held], batch_records):
+    if not _earns_its_place(task, fixed, codec, held_NxRxT, batch_records, refit_gain):
         codec = stages.set_residual(
             with_params(start(x_NxRxT, latent, units, principal=principal).codec, params), on=False
         )
@@ -172,21 +180,30 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], *, p
 def prefers_principal(x_NxRxT: np.ndarray, n_held: int, latent: int) -> bool:
     """Whether PCA reconstructs the held-out records, the first ``n_held``, better than Tucker-2 of the same size."""
     held, rest = x_NxRxT[:n_held], x_NxRxT[n_held:]
-    if len(rest) < 2:
-        return False
-    two_sided = linalg.reconstruct_two_sided(linalg.fit_two_sided(rest, latent), held)
-    basis = linalg.fit_principal(rest, _components(len(rest), latent))
-    return bool(np.mean((linalg.reconstruct_principal(basis, held) - held) ** 2) < np.mean((two_sided - held) ** 2))
+    errors = [linear_errors(rest, held, latent, principal).mean() for principal in (False, True)]
+    return bool(errors[1] < errors[0])
+
+
+def linear_errors(train_NxRxT: np.ndarray, x_NxRxT: np.ndarray, latent: int, principal: bool) -> np.ndarray:
+    """Mean squared error of each record through Tucker-2 or PCA."""
+    if principal:
+        basis = linalg.fit_principal(train_NxRxT, _components(len(train_NxRxT), latent))
+        out_NxRxT = linalg.reconstruct_principal(basis, x_NxRxT)
+    else:
+        out_NxRxT = linalg.reconstruct_two_sided(linalg.fit_two_sided(train_NxRxT, latent), x_NxRxT)
+    return np.mean((out_NxRxT - x_NxRxT) ** 2, axis=(1, 2))
 
 
 def _components(n: int, latent: int) -> int:
     """Principal components that n records allow, in steps of 16 so that folds share compiled code."""
-    allowed = n - 1 if n <= 16 else (n - 1) // 16 * 16
+    allowed = max(1, n - 1) if n <= 16 else (n - 1) // 16 * 16
     return min(latent**2, allowed)
 
 
-def _earns_its_place(task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int) -> bool:
-    """Whether the residual lowers the loss of held-out records by more than the standard error of that."""
+def _earns_its_place(
+    task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int, refit_gain: float
+) -> bool:
+    """Whether the residual lowers the loss of held-out records by more than ``refit_gain`` and its standard error."""
 
     def held_losses(codec: Codec) -> np.ndarray:
         e_VxDxD = stages.in_batches(
@@ -207,4 +224,4 @@ def _earns_its_place(task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: n
 
     gain_V = held_losses(stages.set_residual(codec, on=False)) - held_losses(codec)
     error = gain_V.std(ddof=1) / np.sqrt(len(gain_V)) if len(gain_V) > 1 else 0.0
-    return bool(gain_V.mean() > error)
+    return bool(gain_V.mean() > max(error, refit_gain))
