@@ -40,6 +40,7 @@ def get_config() -> ConfigDict:
     config.codec.activation = "gelu"
     config.codec.dropout = 0.0
     config.codec.latent_noise = 0.0  # added in training, in units of each latent's spread; linear start only
+    config.codec.kl = 0.0  # β of a variational latent with learned noise, smooth for every sampler; linear start only
 
     config.loss = ConfigDict()  # linear start only; see gcims_jax/losses.py
     config.loss.weight = "none"  # "noise" or "prominence": more for small peaks

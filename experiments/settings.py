@@ -143,6 +143,7 @@ def _method(config: ConfigDict) -> Method:
             loss=LossConfig(**config.loss),
             augment=AugmentConfig(**config.augment),
             latent_noise=config.codec.latent_noise,
+            kl=config.codec.kl,
             **config.series,
         ),
         classifier=ClassifierConfig(**config.classifier),

@@ -34,7 +34,7 @@ class CodecConfig:
       start: "linear", or "random" as published.
       model: sizes of the two autoencoders.
       train: optimisation; of both stages together, or with a random start of each.
-      loss, augment, latent_noise: of the linear start, see ``joint.RecordTask``; the random start has none of them.
+      loss, augment, latent_noise, kl: of the linear start, see ``joint.RecordTask``; the random start has none of them.
       threshold, kept_fraction: see ``series.undersample``; drift series of a random start only.
       batch_records: records encoded or decoded at once; bounds memory.
     """
@@ -46,6 +46,7 @@ class CodecConfig:
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     latent_noise: float = 0.0
+    kl: float = 0.0
     threshold: float = 0.1
     kept_fraction: float = 0.2
     batch_records: int = 16
@@ -53,12 +54,13 @@ class CodecConfig:
     def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise InputError(f"codec.start: expected one of {list(STARTS)}, got {self.start!r}")
-        if not self.latent_noise >= 0.0:
-            raise InputError(f"codec.latent_noise: expected 0 or more, got {self.latent_noise}")
-        if self.start == "random" and (self.loss != LossConfig() or self.augment != AugmentConfig()):
+        for name in ("latent_noise", "kl"):
+            if not getattr(self, name) >= 0.0:
+                raise InputError(f"codec.{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.start == "random" and (self.loss != LossConfig() or self.augment != AugmentConfig() or self.kl):
             raise InputError(
-                "codec.start: expected 'linear' for a loss or augmentation other than the default, got 'random', "
-                "which trains on series; set codec.start=linear or leave loss and augment as they are"
+                "codec.start: expected 'linear' for a loss, augmentation or kl other than the default, got 'random', "
+                "which trains on series; set codec.start=linear or leave loss, augment and kl as they are"
             )
 
 
@@ -109,7 +111,7 @@ def fit(
             directory=directory,
             title=title,
         )
-    task = joint.RecordTask(models_of(config, (r, t)), config.loss, config.augment, config.latent_noise)
+    task = joint.RecordTask(models_of(config, (r, t)), config.loss, config.augment, config.latent_noise, config.kl)
     return joint.fit(
         fit_key,
         x_NxRxT,

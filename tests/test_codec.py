@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from conftest import TINY_CODEC, TINY_TRAIN
+from scipy.stats import multivariate_normal
 
 from gcims_jax import InputError, codec, joint, linalg, stages, train, whole
 from gcims_jax.augment import AugmentConfig
@@ -263,6 +264,7 @@ def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_lin
         {"loss": LossConfig(weight="noise", multiscale=1.0)},
         {"loss": LossConfig(weight="prominence", derivative=1.0, linear=0.5)},
         {"augment": AugmentConfig(shift=1, warp=0.01, intensity=0.1), "latent_noise": 0.1},
+        {"kl": 0.01},
     ],
 )
 def test_every_loss_and_augmentation_trains(options):
@@ -270,6 +272,28 @@ def test_every_loss_and_augmentation_trains(options):
     fitted, curves = codec.fit(jax.random.key(0), moving_peaks(20, 0), config, units=(0.0, 2.0))
     assert np.isfinite(curves["joint"].train_loss_E[1:]).all()
     assert np.isfinite(codec.reconstruct(fitted, moving_peaks(3, 1), config)).all()
+
+
+def test_a_variational_latent_is_nearer_to_independent_normals():
+    x = moving_peaks(40, 0)
+    train = dataclasses.replace(TINY_CODEC.train, steps=60)
+    sizes = []
+    for kl in (0.0, 3.0):
+        config = dataclasses.replace(TINY_CODEC, train=train, kl=kl)
+        task = joint.RecordTask(codec.models_of(config, x.shape[1:]), config.loss, config.augment, 0.0, kl)
+        fixed = joint.start(x, 3, (0.0, 1.0))
+        params, _ = joint.fit_task(
+            jax.random.key(0), task, train, x[8:], x[:8], fixed=fixed, directory=None, title=None
+        )
+        latents = codec.encode(joint.with_params(fixed.codec, params), x, config)
+        sizes.append(np.mean((latents / np.asarray(fixed.spread_DxD)) ** 2))
+    assert sizes[1] < 0.8 * sizes[0]
+    exact = multivariate_normal.logpdf  # the formula against draws of the posterior
+    draws = 0.5 + np.exp(-1.0) * np.random.default_rng(0).normal(size=(200000, 1))
+    by_hand = np.mean(exact(draws, 0.5, np.exp(-2.0)) - exact(draws, 0.0, 1.0))
+    assert float(joint.divergence(np.full((1, 1, 1), 0.5), np.full((1, 1), -1.0))[0]) == pytest.approx(
+        by_hand, abs=0.01
+    )
 
 
 def test_the_random_start_refuses_what_it_cannot_do():
