@@ -15,7 +15,7 @@ import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import augmentation, cross_dimension, latent_dimension, sampler_study, settings, workdir
+from experiments import augmentation, cross_dimension, diagnostics, latent_dimension, sampler_study, settings, workdir
 from gcims_jax.errors import InputError
 from gcims_jax.train import TrainingDiverged
 
@@ -24,6 +24,7 @@ EXPERIMENTS = {
     "augmentation": augmentation.run,
     "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,
+    "diagnostics": diagnostics.run,
     "sampler_study": sampler_study.run,
 }
 
