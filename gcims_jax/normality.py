@@ -85,7 +85,7 @@ def dip(x_N: np.ndarray) -> float:
     if x_N[0] == x_N[-1]:
         return 0.0
     # Equal values take turns within a billionth of the range, so that every step of the distribution is one record.
-    x_N = x_N + count_N * (1e-9 / n) * (x_N[-1] - x_N[0])
+    x_N = (x_N - x_N[0]) / (x_N[-1] - x_N[0]) + count_N * (1e-9 / n)
     low, high, largest = 0, n - 1, 1.0  # largest: twice the dip, in records; no unimodal one is nearer to a step
     while low < high:
         minorant, majorant = _hull(x_N, count_N, low, high), _hull(x_N, -count_N, low, high)

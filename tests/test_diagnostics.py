@@ -147,15 +147,15 @@ def planted(kind, n, d, rng):
 def test_verdicts_on_planted_shapes():
     rng = np.random.default_rng(0)
     kinds = ["Gaussian", "bimodal", "heavy-tailed", "skewed"]
-    latents = np.concatenate([planted(kind, 60, 8, rng) for kind in kinds])
-    found = diagnose(latents, np.repeat([0, 1, 5, 7], 60))
+    latents = np.concatenate([planted(kind, 100, 8, rng) for kind in kinds])
+    found = diagnose(latents, np.repeat([0, 1, 5, 7], 100))
     assert list(found) == [0, 1, 5, 7]
     assert found[0].verdict == "Gaussian" and not found[0].shapes and min(found[0].power.values()) >= 0.8
     for k, kind in ((1, "bimodal"), (5, "heavy-tailed"), (7, "skewed")):
         assert found[k].verdict.startswith("not Gaussian") and kind in found[k].shapes
     assert found[0].directions == 4 and 0.0 < found[0].variance_share < 1.0
     q = found[0].quantiles
-    assert q.coordinates_QxN.shape == (4, 60) and q.low_N.shape == q.normal_N.shape == (60,)
+    assert q.coordinates_QxN.shape == (4, 100) and q.low_N.shape == q.normal_N.shape == (100,)
     inside = (q.coordinates_QxN >= q.low_N) & (q.coordinates_QxN <= q.high_N)
     assert inside.mean() > 0.8
 

@@ -20,7 +20,7 @@ def test_energy_distance_is_twice_the_squared_distance_of_scipy_on_a_line():
 
 def test_energy_distance_sees_location_not_order_and_is_zero_for_equal_samples():
     a, b = samples(1, shift=1.0)
-    assert energy_distance(a, a[::-1]) == pytest.approx(0.0, abs=1e-12)
+    assert energy_distance(a, a[::-1]) == pytest.approx(0.0, abs=1e-8)
     assert energy_distance(a, b) == pytest.approx(energy_distance(b[::-1], a))
     assert energy_distance(a, b) > energy_distance(a, b - 1.0)
 
