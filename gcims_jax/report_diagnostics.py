@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from gcims_jax.calibration import LEVEL, SIMULATIONS, TESTS
-from gcims_jax.diagnostics import MAX_DIRECTIONS, POWER, REAL, RECORDS_PER_DIRECTION
+from gcims_jax.diagnostics import MAX_DIRECTIONS, MAX_RECORDS, POWER, REAL, RECORDS_PER_DIRECTION
 from gcims_jax.page import GREY, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 from gcims_jax.page import REAL as REAL_COLOUR
 
@@ -290,7 +290,8 @@ def _procedure(summary: Mapping[str, Any]) -> str:
     return (
         f"Codec of latent size d = {summary['latent']}, learned from the {protocol['records_train']} training records of the "
         f"first of {protocol['folds']} stratified folds; {protocol['records_test']} records held out. Each class is tested "
-        f"in its leading principal directions: one for every {RECORDS_PER_DIRECTION} records, at most {MAX_DIRECTIONS}. "
+        f"in its leading principal directions: one for every {RECORDS_PER_DIRECTION} records, at most {MAX_DIRECTIONS}; of a "
+        f"class above {MAX_RECORDS} records so many, drawn at random. "
         "Mardia's skewness and kurtosis, Henze–Zirkler, Hartigan's dip (largest of the directions), the least kurtosis of a "
         "direction, and Hill's tail index of the largest tenth of all coordinates; p-values from "
         f"{SIMULATIONS} simulated Gaussian classes of the same size, whose principal directions are chosen from "

@@ -183,6 +183,14 @@ def test_class_of_low_rank_is_tested_in_the_directions_it_has():
     assert 6.5 < full.effective_rank < 9.0
 
 
+def test_large_class_is_judged_by_a_part_of_it(monkeypatch):
+    monkeypatch.setattr(diagnostics, "MAX_RECORDS", 20)
+    x = np.random.default_rng(0).normal(size=(60, 9))
+    found, again = diagnose_class(x), diagnose_class(x)
+    assert found.records == 20 and found.quantiles.coordinates_QxN.shape == (4, 20)
+    assert found.tests == again.tests
+
+
 def test_more_records_find_more():
     assert find_power(40, 4)["bimodal"] > find_power(20, 4)["bimodal"] + 0.2
     assert find_power(40, 4)["heavy_tailed"] > find_power(20, 4)["heavy_tailed"] + 0.1
