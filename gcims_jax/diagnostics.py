@@ -234,7 +234,7 @@ def _shapes(z_NxQ: np.ndarray, tests: Mapping[str, Outcome]) -> tuple[str, ...]:
             shapes.append("skewed or heavy-tailed")
     if "kurtosis" in rejected and not heavier and not rejected & {"dip", "least_kurtosis"}:
         shapes.append("light-tailed")
-    return tuple(shapes) or ("in a way that these tests have no name for",)
+    return tuple(shapes) or ("shape unclear",)
 
 
 def _normal_quantiles(n: int) -> np.ndarray:

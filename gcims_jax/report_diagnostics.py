@@ -300,4 +300,4 @@ def _procedure(summary: Mapping[str, Any]) -> str:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
+    return f"{value:.4f}" if value < 0.001 else f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
