@@ -83,7 +83,7 @@ def get_config() -> ConfigDict:
     config.sampler.directions = ""  # that mixtures and networks model
     config.sampler.steps = ""  # of training a network
 
-    config.sampler_study = ConfigDict()  # experiment "sampler_study" only
+    config.sampler_study = ConfigDict()  # experiment "sampler_study"; "diagnostics" takes its samplers
     config.sampler_study.samplers = ()  # () compares all
     config.sampler_study.ridges = ()  # λ to try beside each sampler's own choice
     config.sampler_study.latents = ()  # values of d; () is codec.latent

@@ -19,6 +19,7 @@ from experiments import (
     augmentation,
     codec_ablation,
     cross_dimension,
+    diagnostics,
     latent_dimension,
     sampler_study,
     settings,
@@ -33,6 +34,7 @@ EXPERIMENTS = {
     "codec_ablation": codec_ablation.run,
     "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,
+    "diagnostics": diagnostics.run,
     "sampler_study": sampler_study.run,
 }
 

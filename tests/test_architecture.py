@@ -9,14 +9,27 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {"records", "model", "linalg", "metrics", "series", "cultures", "losses", "augment", "optimise", "peaks", "page"},
-    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict"},
+    {
+        "records",
+        "model",
+        "linalg",
+        "metrics",
+        "normality",
+        "series",
+        "cultures",
+        "losses",
+        "augment",
+        "optimise",
+        "peaks",
+        "page",
+    },
+    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration"},
     {"joint", "stagewise"},
     {"whole"},
-    {"codec"},
+    {"codec", "diagnostics"},
     {"protocols"},
     {"results", "sampler_study"},
-    {"report", "report_samplers", "report_codec"},
+    {"report", "report_samplers", "report_codec", "report_diagnostics"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -228,3 +228,29 @@ def test_help_says_what_a_user_needs():
     done = subprocess.run([sys.executable, "-m", "experiments.run", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert "--config configs/quickstart.py" in done.stdout and "--config.data.path" in done.stdout
     assert "--workdir" in done.stdout and "Traceback" not in done.stdout + done.stderr
+
+
+def test_diagnostics_leave_a_page_and_figures(data, cache, tmp_path):
+    folder = tmp_path / "run"
+    options = [
+        f"--config.data.path={data}",
+        "--config.sampler_study.samplers=('gaussian','smote')",
+        f"--workdir={folder}",
+    ]
+    done = launch(*SMALL, *options, f"--compilation_cache={cache}", config="configs/diagnostics.py")
+    assert done.returncode == 0, done.stderr
+    assert "cannot be decided with 6 records" in done.stdout and "Of 2 classes: 2 too small to decide" in done.stdout
+    found = json.loads((folder / "diagnostics.json").read_text())
+    assert {"dataset", "protocol", "latent", "classes", "samplers", "timing"} == set(found)
+    assert list(found["samplers"]) == ["training records", "gaussian", "smote"]
+    for entry in found["samplers"].values():
+        assert entry["distance"] > 0.0 < entry["spread"] and 0.0 < entry["p_value"] <= entry["adjusted"] <= 1.0
+        assert 0.0 < entry["spread_p_value"] <= entry["spread_adjusted"] <= 1.0
+    tested, untested = (found["classes"][name] for name in ("class_0", "class_1"))
+    assert (tested["records"], tested["directions"], untested["records"]) == (6, 1, 4)
+    assert len(tested["tests"]) == 6 and not untested["tests"] and untested["quantiles"] is None
+    assert all(np.isfinite(value) for outcome in tested["tests"].values() for value in outcome.values())
+    assert np.shape(tested["quantiles"]["coordinates_QxN"]) == (1, 6)
+    page = (folder / "report.html").read_text()
+    assert 'src="http' not in page and page.count("data:image/png") == 4
+    assert sorted(os.listdir(folder / "figures")) == ["energy.png", "pca.png", "quantiles.png", "tsne.png"]
