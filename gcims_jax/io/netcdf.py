@@ -74,7 +74,7 @@ def write(records: Records, path: Path) -> None:
             **per_record,
             **{a.name: (a.name, a.values, {"units": a.unit}) for a in (records.slow, records.fast)},
         },
-        attrs={name: _attribute(value) for name, value in attrs.items()},
+        attrs={name: attribute(value) for name, value in attrs.items()},
     )
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -93,7 +93,7 @@ def _axis(dataset: xr.Dataset, name: str) -> Axis:
     return Axis(name, str(coordinate.attrs.get("units", "1")), coordinate.values)
 
 
-def _attribute(value: Any) -> Any:
+def attribute(value: Any) -> Any:
     """A value that netCDF attributes can hold; lists of strings become one text, a line each."""
     if isinstance(value, (str, bool, int, float, np.number)):
         return int(value) if isinstance(value, bool) else value
