@@ -105,8 +105,8 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
         ) from error
     if config.log and not config.log_knee > 0.0:
         raise InputError(f"preprocess.log_knee: expected a number above 0, got {config.log_knee}")
-    slow_slice = _crop(slow, config.slow_range, config.slow_level, "slow")
-    fast_slice = _crop(fast, config.fast_range, config.fast_level, "fast")
+    slow_slice = crop(slow, config.slow_range, config.slow_level, "slow")
+    fast_slice = crop(fast, config.fast_range, config.fast_level, "fast")
     slow_kept = slow._replace(values=slow.values[slow_slice])
     fast_kept = fast._replace(values=fast.values[fast_slice])
     return Compression(
@@ -118,6 +118,51 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
         *_wavelet_matrices(len(fast_kept.values), wavelet, config.fast_level),
         input_shape=(len(slow.values), len(fast.values)),
     )
+
+
+def crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str) -> slice:
+    """The part of an axis within the limits, its length a multiple of ``2**level``.
+
+    Raises:
+      InputError: nothing is left.
+    """
+    kept = np.arange(len(axis.values))
+    if limits is not None:
+        low, high = limits
+        kept = np.flatnonzero((axis.values >= low) & (axis.values <= high))
+    if level < 0:
+        raise InputError(f"preprocess.{which}_level: expected 0 or more, got {level}")
+    length = len(kept) - len(kept) % 2**level
+    if length == 0:
+        raise InputError(
+            f"preprocess.{which}_range: expected a range that keeps at least {2**level} of the {len(axis.values)} "
+            f"points of {axis.name} ({axis.values.min():g} to {axis.values.max():g} {axis.unit}), got {limits} at "
+            f"level {level}, which keeps {len(kept)}; widen the range or lower preprocess.{which}_level"
+        )
+    return slice(int(kept[0]), int(kept[0]) + length)
+
+
+def approximate(values: np.ndarray, wavelet: str, level: int, axis: int) -> np.ndarray:
+    """Wavelet approximation along one axis whose length is a multiple of ``2**level``, in the values' unit."""
+    for _ in range(level):
+        values = pywt.dwt(values, wavelet, mode="periodization", axis=axis)[0]
+    return values / values.dtype.type(2.0 ** (level / 2)) if level else values
+
+
+def approximate_axis(axis: Axis, wavelet: str, level: int) -> Axis:
+    """Coordinates of the approximation: each is the centre of mass of the points that it was made from."""
+    if not level:
+        return axis
+    stride = 2**level
+    # A filter that keeps straight lines moves all of them by the same number of points; far from both ends it shows.
+    index = np.arange(64.0 * stride)
+    offset = approximate(index, wavelet, level, 0)[32] - 32 * stride
+    wanted = offset + stride * np.arange(len(axis.values) // stride)
+    points = np.arange(len(axis.values))
+    inside = np.interp(wanted, points, axis.values)
+    first, last = axis.values[1] - axis.values[0], axis.values[-1] - axis.values[-2]
+    beyond = np.minimum(wanted, 0.0) * first + np.maximum(wanted - points[-1], 0.0) * last
+    return axis._replace(values=inside + beyond)
 
 
 def compress(compression: Compression, values_NxRxT: np.ndarray) -> np.ndarray:
@@ -198,23 +243,6 @@ def _with_limits(scaling: Scaling, train_NxRxT: np.ndarray) -> Scaling:
     ends = np.array([train_NxRxT.min(), train_NxRxT.max()], np.float64)
     low, high = _warp(scaling, ends)
     return scaling._replace(low=float(low), high=float(high) if high > low else float(low) + 1.0)
-
-
-def _crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str) -> slice:
-    kept = np.arange(len(axis.values))
-    if limits is not None:
-        low, high = limits
-        kept = np.flatnonzero((axis.values >= low) & (axis.values <= high))
-    if level < 0:
-        raise InputError(f"preprocess.{which}_level: expected 0 or more, got {level}")
-    length = len(kept) - len(kept) % 2**level
-    if length == 0:
-        raise InputError(
-            f"preprocess.{which}_range: expected a range that keeps at least {2**level} of the {len(axis.values)} "
-            f"points of {axis.name} ({axis.values.min():g} to {axis.values.max():g} {axis.unit}), got {limits} at "
-            f"level {level}, which keeps {len(kept)}; widen the range or lower preprocess.{which}_level"
-        )
-    return slice(int(kept[0]), int(kept[0]) + length)
 
 
 def _wavelet_matrices(length: int, wavelet: pywt.Wavelet, level: int) -> tuple[np.ndarray, np.ndarray]:

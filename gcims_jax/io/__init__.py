@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gcims_jax.errors import InputError
-from gcims_jax.io import arrays, hdf5, mea, netcdf, tables
+from gcims_jax.io import arrays, hdf5, mea, netcdf, store, tables
 from gcims_jax.records import Records
 
 # By the ending of the file name, lower case; of several that fit, the longest.
@@ -19,6 +19,7 @@ READERS: dict[str, Callable[[Path], Records]] = {
     ".zip": tables.read_zip,
     ".csv": tables.read_csv,
     "_ims.csv": tables.read_mcc,
+    ".zarr": store.read,
 }
 WRITERS: dict[str, Callable[[Records, Path], None]] = {
     ".nc": netcdf.write,
@@ -29,6 +30,7 @@ WRITERS: dict[str, Callable[[Records, Path], None]] = {
     ".mea": mea.write,
     ".mea.gz": mea.write,
     ".csv": tables.write_csv,
+    ".zarr": store.write,
 }
 
 
@@ -39,7 +41,7 @@ def read(path: str | Path) -> Records:
       InputError: missing file, unknown ending, or content that is not what the format asks for.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file() and not (path.is_dir() and is_known(path)):
         raise InputError(f"{path}: expected a file with records, found {'a folder' if path.is_dir() else 'nothing'}")
     reader = _by_ending(READERS, path)
     try:
