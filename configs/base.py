@@ -12,6 +12,8 @@ def get_config() -> ConfigDict:
     config.experiment = "augmentation"  # a module of experiments/
     config.seed = 0  # of simulation, subsampling, folds, codec, draws and classifier
 
+    config.also_write = ()  # formats of the synthetic records beside netCDF: "hdf5" is for gc-ims-tools, "zarr", "npz"
+
     config.data = ConfigDict()
     # A file of many records, or a folder of files as Class/file or Class/Sample/file; empty: the simulated set.
     config.data.path = ""

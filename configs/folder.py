@@ -13,6 +13,7 @@ from configs import base
 def get_config() -> ConfigDict:
     """Every file on the common grid, cropped behind the RIP; strict folds; synthetic records for gc-ims-tools as well."""
     config = base.get_config()
+    config.also_write = ("hdf5",)
     config.data.path = "set --config.data.path"
     config.data.rip_relative = True
     config.preprocess.fast_range = "1.05:2.0"

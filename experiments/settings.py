@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import data
-from gcims_jax import preprocess, simulate
+from gcims_jax import io, preprocess, simulate
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import CodecConfig, check_latent
@@ -75,6 +75,7 @@ class Setup(NamedTuple):
       seed: of the run.
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
+      also_write: formats of the synthetic records beside netCDF.
     """
 
     records: Records
@@ -87,6 +88,7 @@ class Setup(NamedTuple):
     seed: int
     variability: simulate.Variability | None
     codec_study: dict[str, Any]
+    also_write: tuple[str, ...]
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -116,7 +118,11 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
+    also_write = tuple(config.also_write)
+    if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
+        raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
     return Setup(
+        also_write=also_write,
         records=records,
         fingerprint=digest.hexdigest()[:16],
         compression=compression,

@@ -105,8 +105,12 @@ def probe(entry: Entry, config: ConversionConfig) -> Probe:
     Raises:
       InputError: the file cannot be read, or has no reactant ion peak where one is needed.
     """
-    records = io.read(entry.path)
     source = entry.path.name
+    axes = None if config.rip_relative else io.read_axes(entry.path)
+    if axes is not None:
+        slow, fast = axes
+        return Probe(1, slow, fast, grid.extent(slow, source), (grid.extent(fast, source),))
+    records = io.read(entry.path)
     fasts = [records.fast]
     if config.rip_relative:
         fasts = [_rip_relative(record_RxT, records.fast, source) for record_RxT in records.values]

@@ -21,7 +21,7 @@ from gcims_jax.records import Axis
 ROOT = Path(__file__).parents[1]
 OPTIONS = ["--slow-range", "1:6", "--fast-level", "1"]
 CONFIG = ConversionConfig(slow_range=(1.0, 6.0), fast_level=1)
-BROKEN = ["k0/r06.nc", "k1/r07.nc", "k2/r59.nc"]
+BROKEN = ["k0/r06.mea", "k1/r07.mea", "k2/r59.mea"]
 
 
 def fill(folder, n=60):
@@ -30,8 +30,8 @@ def fill(folder, n=60):
     fast = Axis("drift_time", "ms", np.arange(24) * 0.1)
     for i in range(n):
         slow = Axis("retention_time", "s", np.arange(16 + i % 2) * 0.5)
-        values_RxT = rng.normal(size=(16 + i % 2, 24)).astype(np.float32)
-        write_one(folder / f"k{i % 3}" / f"r{i:02d}.nc", values_RxT, slow, fast, units="counts", run=i)
+        values_RxT = np.rint(100.0 * rng.normal(size=(16 + i % 2, 24)).astype(np.float32))
+        write_one(folder / f"k{i % 3}" / f"r{i:02d}.mea", values_RxT, slow, fast, units="counts", run=i)
     return folder
 
 
@@ -40,7 +40,7 @@ def files(tmp_path_factory):
     """60 files, 3 of them broken in different ways, and the records of the others."""
     folder = fill(tmp_path_factory.mktemp("files"))
     whole = (folder / BROKEN[1]).read_bytes()
-    for name, content in zip(BROKEN, (b"", whole[: len(whole) // 2], b"no HDF5 at all"), strict=True):
+    for name, content in zip(BROKEN, (b"", whole[: len(whole) // 2], b"no header at all"), strict=True):
         (folder / name).write_bytes(content)
     listing = scan(folder)
     good = tuple(e for e in listing.entries if e.path.relative_to(folder).as_posix() not in BROKEN)
@@ -109,7 +109,7 @@ def test_killed_and_restarted_it_goes_on_where_it_stopped(files, tmp_path):
     with journal.open("a") as lines:
         lines.write('{"path": "k1/cut')  # as a kill in the middle of a line leaves it
     # What is in the store is not read again: this file now holds other values.
-    stored = folder / "k0" / "r00.nc"
+    stored = folder / "k0" / "r00.mea"
     size = stored.stat().st_size
     stored.write_bytes(b"\0" * size)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
@@ -145,7 +145,7 @@ def test_an_unfinished_ingest_of_something_else_is_not_touched(files, cluster, t
     assert "same options" in capsys.readouterr().err
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
     (tmp_path / "only_broken" / "k").mkdir(parents=True)
-    (tmp_path / "only_broken" / "k" / "a.nc").write_bytes(b"")
+    (tmp_path / "only_broken" / "k" / "a.mea").write_bytes(b"")
     options = [*arguments(tmp_path / "only_broken", tmp_path / "t.zarr"), "--scheduler", cluster.scheduler_address]
     assert ingest.main(options) == 1
     assert "can be used, got none" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gcims_jax.errors import InputError
 from gcims_jax.io import arrays, hdf5, mea, netcdf, store, tables
-from gcims_jax.records import Records
+from gcims_jax.records import Axis, Records
 
 # By the ending of the file name, lower case; of several that fit, the longest.
 READERS: dict[str, Callable[[Path], Records]] = {
@@ -57,6 +57,16 @@ def read(path: str | Path) -> Records:
             f"{path}: expected a file of its kind, got one that its reader cannot make sense of "
             f"({type(error).__name__}: {error}); it may be damaged or of another format"
         ) from error
+
+
+def read_axes(path: Path) -> tuple[Axis, Axis] | None:
+    """Slow and fast axis of a file of one record where its format tells them without reading it; None where not.
+
+    Raises:
+      InputError: as ``read``.
+    """
+    path = Path(path)
+    return mea.read_axes(path) if path.name.lower().endswith((".mea", ".mea.gz")) else None
 
 
 def write(records: Records, path: str | Path) -> None:

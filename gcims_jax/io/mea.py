@@ -11,7 +11,7 @@ import numpy as np
 
 from gcims_jax.errors import InputError
 from gcims_jax.io.checks import check_promise, single
-from gcims_jax.records import Records
+from gcims_jax.records import Axis, Records
 
 # A header is some kilobytes of "key = value [unit]" lines; far beyond this there is none.
 HEADER_LIMIT = 2**20
@@ -41,6 +41,28 @@ def read(path: Path) -> Records:
         raise InputError(f"{path}: expected a whole gzip file, got a damaged or truncated one ({error})") from error
 
 
+def read_axes(path: Path) -> tuple[Axis, Axis]:
+    """Slow and fast axis from the header alone.
+
+    Raises:
+      InputError: as ``read`` for the header.
+    """
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            header, _ = _header(path, file)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path}: expected a whole gzip file, got a damaged or truncated one ({error})") from error
+    numbers = {name: _number(path, header, key) for name, key in AXIS_KEYS.items()}
+    _check_size(path, int(numbers["rows"]), int(numbers["columns"]))
+    retention_R, drift_T = _coordinates(numbers)
+    return Axis("retention_time", "s", retention_R), Axis("drift_time", "ms", drift_T)
+
+
+def _coordinates(numbers: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    row_seconds = (numbers["averages"] + 1.0) * numbers["repetition_ms"] / 1000.0
+    return np.arange(int(numbers["rows"])) * row_seconds, np.arange(int(numbers["columns"])) / numbers["rate_khz"]
+
+
 def _header(path: Path, file: BinaryIO) -> tuple[dict[str, str], bytes]:
     """Keys and values of the header, and the counts that were read along with it."""
     head = file.read(HEADER_LIMIT)
@@ -63,7 +85,23 @@ def _record(path: Path, file: BinaryIO, header: dict[str, str], start: bytes) ->
     numbers = {name: _number(path, header, key) for name, key in AXIS_KEYS.items()}
     rows, columns = int(numbers["rows"]), int(numbers["columns"])
     promised = 2 * rows * columns
-    size = path.stat().st_size
+    _check_size(path, rows, columns)
+    data = start + file.read(max(0, promised - len(start)) + 2)
+    if len(data) != promised:
+        raise InputError(
+            f"{path}: expected {rows} × {columns} counts ({promised} bytes) after the header, got "
+            f"{len(data) if len(data) < promised else 'more'}; the file is truncated or its header is of another"
+        )
+    return single(
+        path,
+        np.frombuffer(data, "<i2").reshape(rows, columns),
+        *_coordinates(numbers),
+        attrs={**header, "units": "counts", "origin": "measured (G.A.S. .mea)"},
+    )
+
+
+def _check_size(path: Path, rows: int, columns: int) -> None:
+    promised, size = 2 * rows * columns, path.stat().st_size
     if path.suffix.lower() == ".gz":
         check_promise(path, "a record", promised, size)
     elif promised > size:
@@ -71,20 +109,6 @@ def _record(path: Path, file: BinaryIO, header: dict[str, str], start: bytes) ->
             f"{path}: expected {rows} × {columns} counts ({promised} bytes) as the header says, got a file of {size} bytes; "
             "it is truncated"
         )
-    data = start + file.read(max(0, promised - len(start)) + 2)
-    if len(data) != promised:
-        raise InputError(
-            f"{path}: expected {rows} × {columns} counts ({promised} bytes) after the header, got "
-            f"{len(data) if len(data) < promised else 'more'}; the file is truncated or its header is of another"
-        )
-    row_seconds = (numbers["averages"] + 1.0) * numbers["repetition_ms"] / 1000.0
-    return single(
-        path,
-        np.frombuffer(data, "<i2").reshape(rows, columns),
-        np.arange(rows) * row_seconds,
-        np.arange(columns) / numbers["rate_khz"],
-        attrs={**header, "units": "counts", "origin": "measured (G.A.S. .mea)"},
-    )
 
 
 def _number(path: Path, header: dict[str, str], key: str) -> float:
