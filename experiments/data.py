@@ -22,7 +22,7 @@ def load(section: ConfigDict, seed: int) -> Records:
     Raises:
       InputError: an option or a file that is not what it should be.
     """
-    if section.path and Path(section.path).is_dir() and not io.is_known(Path(section.path)):
+    if is_folder(section):
         listing = scan(section)
         print(listing.describe(), flush=True)
         records, plan = conversion.collect(listing, conversion_config(section), title="reading")
@@ -36,6 +36,11 @@ def load(section: ConfigDict, seed: int) -> Records:
     if section.class_counts:
         records = subsample(records, tuple(section.class_counts), seed)
     return records
+
+
+def is_folder(section: ConfigDict) -> bool:
+    """Whether the section names a folder of files rather than one file or store."""
+    return bool(section.path) and Path(section.path).is_dir() and not io.is_known(Path(section.path))
 
 
 def scan(section: ConfigDict) -> folders.Listing:

@@ -24,12 +24,12 @@ LAYERS = [
         "baseline",
     },
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "grid"},
-    {"joint", "stagewise", "conversion"},
+    {"joint", "stagewise", "conversion", "inspection"},
     {"whole"},
     {"codec"},
     {"protocols"},
     {"results", "sampler_study"},
-    {"report", "report_samplers", "report_codec"},
+    {"report", "report_samplers", "report_codec", "report_data"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
