@@ -52,7 +52,8 @@ def _run() -> None:
         print(f"{what:18s} {value}")
     classes, groups, counts = report_data.classes_by_groups(looks)
     for label, row in zip(classes, counts, strict=True):
-        print(f"class {label}: {sum(row)} records in {sum(n > 0 for n in row)} of {len(groups)} groups")
+        of_groups = "" if groups == ["no group"] else f" in {sum(n > 0 for n in row)} of {len(groups)} groups"
+        print(f"class {label}: {sum(row)} records{of_groups}")
     for name, why in left_out:
         print(f"left out {name}: {why}")
     for text in warnings:

@@ -131,6 +131,7 @@ def summary(looks: Sequence[Look]) -> list[tuple[str, str]]:
         rows.append((f"{which} from", _between([e.low for e in extents], "{:.5g}")))
         rows.append((f"{which} to", _between([e.high for e in extents], "{:.5g}")))
         rows.append((f"{which} step", _between([e.step for e in extents], "{:.4g}")))
+    rows.append(("missing values", "none: a file with any cannot be read and is named"))
     rows.append(("lowest value", _between([one.low for one in looks], "{:.5g}")))
     rows.append(("highest value", _between([one.high for one in looks], "{:.5g}")))
     rips = np.array([one.rip for one in looks if not np.isnan(one.rip)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from gcims_jax import inspection, page
 from gcims_jax.inspection import Look
@@ -68,10 +69,10 @@ def contact_sheet(looks: Sequence[Look]) -> Figure:
         rows.append([own[i] for i in np.unique(np.linspace(0, len(own) - 1, min(SHOWN, len(own))).astype(int))])
     pooled = np.concatenate([one.thumbnail_HxW.ravel() for row in rows for one in row])
     centre = float(np.median(pooled))
-    knee = 10.0 * float(np.median(np.abs(pooled - centre))) or float(np.ptp(pooled)) / 100.0 or 1.0
-    norm = AsinhNorm(linear_width=knee, vmin=float(pooled.min()) - centre, vmax=float(pooled.max()) - centre)
+    low, high = float(np.percentile(pooled, 0.5)) - centre, float(pooled.max()) - centre
+    norm = AsinhNorm(linear_width=max(high, -low) / 60.0 or 1.0, vmin=low, vmax=max(high, low + 1e-6))
     columns = max(map(len, rows))
-    figure, axes = page.grid(len(rows), columns, width=1.5, height=1.35)
+    figure, axes = page.grid(len(rows), columns, width=1.5, height=1.4)
     for axes_row, row in zip(axes, rows, strict=True):
         for ax in axes_row:
             ax.set_xticks([])
@@ -79,13 +80,17 @@ def contact_sheet(looks: Sequence[Look]) -> Figure:
             ax.set_frame_on(False)
         for ax, one in zip(axes_row, row, strict=False):
             ax.imshow(one.thumbnail_HxW - centre, norm=norm, aspect="auto", origin="lower", cmap="viridis")
-            ax.set_title(one.name if len(one.name) <= 20 else f"{one.name[:9]}…{one.name[-10:]}", fontsize=6)
-        axes_row[0].set_ylabel(row[0].label, fontsize=7)
+            ax.set_title(_short(one.name), fontsize=6, loc="left")
+        axes_row[0].set_title(f"{row[0].label}\n{_short(row[0].name)}", fontsize=6, loc="left")
     one = looks[0]
     slow, fast = (f"{e.name.replace('_', ' ')} {e.low:.4g} to {e.high:.4g} {e.unit}" for e in (one.slow, one.fast))
     figure.supylabel(f"↑ {slow}", fontsize=7)
     figure.supxlabel(f"→ {fast}", fontsize=7)
     return figure
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:9]}…{name[-10:]}"
 
 
 def rip_positions(looks: Sequence[Look]) -> Figure:
@@ -100,6 +105,7 @@ def rip_positions(looks: Sequence[Look]) -> Figure:
     ax.set_xlabel("record, in the order of the files")
     ax.set_ylabel(f"reactant ion peak [{fast.unit}]")
     ax.ticklabel_format(axis="y", useOffset=False)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len({one.label for one in looks}) <= 10:
         ax.legend(fontsize=7, ncols=5, loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
     return figure
