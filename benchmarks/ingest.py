@@ -44,7 +44,6 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=60)
     parser.add_argument("--shape", type=int, nargs=2, default=(4000, 3000), help="retention and drift points")
     parser.add_argument("--peer", default=sys.executable, help="interpreter that has gc-ims-tools")
-    parser.add_argument("--workers", type=int, nargs="+", default=[2, 1], help="processes of our ingest, one row each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ingest_benchmark_") as name:
         folder = Path(name)
@@ -60,10 +59,11 @@ def compare(folder: Path, arguments: argparse.Namespace) -> None:
     ranges = {"slow": SLOW_RANGE, "fast": FAST_RANGE}
     options = [f"--{which}-range={low:g}:{high:g}" for which, (low, high) in ranges.items()]
     options += ["--slow-level=3", "--fast-level=3"]
-    for workers in arguments.workers:
-        output = folder / f"ours_{workers}.zarr"
+    for kind in ("threads", "processes"):
+        output = folder / f"{kind}.zarr"
         command = [sys.executable, "-m", "experiments.ingest", "--input", str(folder / "in"), "--output", str(output)]
-        rows[f"gcims_jax, {workers} processes"] = measure([*command, *options, f"--workers={workers}"])
+        extra = ["--workers=2", *(["--threads"] if kind == "threads" else [])]
+        rows[f"gcims_jax, 2 {kind}"] = measure([*command, *options, *extra])
         print(f"stored: {io.read(output).shape}")
     version = "import importlib.metadata as m; print(m.version('gc-ims-tools'))"
     found = subprocess.run([arguments.peer, "-c", version], capture_output=True, text=True)
@@ -79,13 +79,12 @@ def compare(folder: Path, arguments: argparse.Namespace) -> None:
     print("\n| | seconds | files/s | peak memory MiB |\n|---|---|---|---|")
     for name, (seconds, peak) in rows.items():
         print(f"| {name} | {seconds:.1f} | {arguments.files / seconds:.2f} | {peak / 2**20:.0f} |")
-    (ours_name, ours), *_ = rows.items()
     for name, (seconds, peak) in rows.items():
-        if name.startswith("gc-ims-tools"):
-            print(
-                f"{ours_name} against {name}: {seconds / ours[0]:.2f} times the files per second "
-                f"at {ours[1] / peak:.2f} of the memory"
-            )
+        for ours, (our_seconds, our_peak) in rows.items():
+            if name.startswith("gc-ims-tools") and not ours.startswith("gc-ims-tools"):
+                print(
+                    f"{ours} against {name}: {seconds / our_seconds:.2f} × the files per second, {our_peak / peak:.2f} × the memory"
+                )
 
 
 def write_files(folder: Path, files: int, rows: int, columns: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gcims_jax import conversion, grid, io, simulate
+from gcims_jax import conversion, grid, io
 from gcims_jax.baseline import BaselineConfig, correct
 from gcims_jax.conversion import ConversionConfig
 from gcims_jax.errors import InputError
@@ -83,6 +83,8 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
     if section.path:
         records = io.read(section.path)
     else:
+        from gcims_jax import simulate  # and with it much of SciPy, which processes that only read files do without
+
         records, _ = simulate.simulate(
             seed,
             n_retention=section.n_retention,

@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--wavelet", default="db3", help="of the approximation (default: db3)")
     for name in ("smooth_slow", "smooth_fast", "baseline", "baseline_window", "baseline_lam", "baseline_p"):
         add(f"--{name.replace('_', '-')}", type=type(section[name]), default=section[name], help="see configs/base.py")
-    add("--workers", type=int, default=min(MOST_WORKERS, os.cpu_count() or 1), help="processes of this machine")
+    add("--workers", type=int, default=min(MOST_WORKERS, os.cpu_count() or 1), help="files at a time on this machine")
+    add("--threads", action="store_true", help="workers are threads of one process: quick to start and small; "
+        "processes, the default, are faster for text files")  # fmt: skip
     add("--scheduler", default="", help="address of a Dask cluster to use instead, for example tcp://host:8786")
     add("--strict", action="store_true", help="stop at the first file that cannot be used")
     return parser
@@ -169,8 +171,9 @@ def _cluster(arguments: argparse.Namespace) -> Iterator[tuple[Client, int]]:
         dask.config.set({"distributed.admin.log-format": "%(message)s"}),
         tempfile.TemporaryDirectory(prefix="ingest_") as folder,
         LocalCluster(
-            n_workers=arguments.workers,
-            threads_per_worker=1,
+            n_workers=1 if arguments.threads else arguments.workers,
+            threads_per_worker=arguments.workers if arguments.threads else 1,
+            processes=not arguments.threads,
             dashboard_address=None,
             local_directory=folder,
             silence_logs="CRITICAL",

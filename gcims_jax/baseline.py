@@ -7,8 +7,6 @@ pybaselines, and subtracted: what is corrected is gone for good, synthetic recor
 import dataclasses
 
 import numpy as np
-import pybaselines
-from scipy import signal
 
 from gcims_jax.errors import InputError
 
@@ -71,6 +69,8 @@ def correct(values_RxT: np.ndarray, config: BaselineConfig) -> np.ndarray:
                 f"baseline.smooth_{which}: expected at most the {values_RxT.shape[axis]} points of the axis, got {window}"
             )
         if window:
+            from scipy import signal  # as pybaselines below: 60 MB for each process that only reads files
+
             values_RxT = signal.savgol_filter(values_RxT, window, config.order, axis=axis)
     if config.method:
         if config.method in ("tophat", "snip") and 2 * config.window + 1 > values_RxT.shape[1]:
@@ -83,6 +83,8 @@ def correct(values_RxT: np.ndarray, config: BaselineConfig) -> np.ndarray:
 
 
 def _baseline(values_RxT: np.ndarray, config: BaselineConfig) -> np.ndarray:
+    import pybaselines
+
     fitter = pybaselines.Baseline(np.arange(values_RxT.shape[1], dtype=float))
     options = {
         "tophat": {"half_window": config.window},

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import signal
 
 from gcims_jax.errors import InputError
 from gcims_jax.records import Axis, Records
@@ -190,6 +189,8 @@ def rip_position(values_RxT: np.ndarray, fast: Axis) -> float:
     Raises:
       InputError: no peak.
     """
+    from scipy import signal  # 60 MB that processes which only read files do without
+
     mean_T = values_RxT.mean(axis=0, dtype=np.float64)
     x = fast.values
     if len(x) > 1 and x[0] > x[-1]:
