@@ -48,6 +48,8 @@ def get_config() -> ConfigDict:
     config.preprocess.fast_level = -1
     config.preprocess.log = True
     config.preprocess.log_knee = 10.0  # in median absolute deviations from the baseline
+    # Largest shift in the slow axis' unit that brings a record into step with the training records; 0 does not align.
+    config.preprocess.align = 0.0
 
     config.codec = ConfigDict()
     config.codec.latent = 16  # d

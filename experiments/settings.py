@@ -105,6 +105,8 @@ def prepare(config: ConfigDict) -> Setup:
     records = data.load(config.data, config.seed)
     compression_config = _resolve_preprocess(config, records)
     compression = preprocess.make_compression(records.slow, records.fast, compression_config)
+    aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
+    method = dataclasses.replace(method, preprocess=aligned)
     sampler_study = _sampler_study(config)
     for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
@@ -200,6 +202,7 @@ def rehearse(sampler: str, options: dict[str, Any]) -> None:
 def _resolve_preprocess(config: ConfigDict, records: Records) -> preprocess.PreprocessConfig:
     """Replaces "auto" ranges and levels by what they mean for these records."""
     options: dict[str, Any] = dict(config.preprocess)
+    align = options.pop("align")
     for which, axis in (("slow", records.slow), ("fast", records.fast)):
         key = f"{which}_range"
         if options[key] == "auto":
@@ -211,7 +214,8 @@ def _resolve_preprocess(config: ConfigDict, records: Records) -> preprocess.Prep
             low, high = options[key] or (-math.inf, math.inf)
             points = int(np.sum((axis.values >= low) & (axis.values <= high)))
             options[f"{which}_level"] = max(0, int(math.log2(max(points, 1) / AUTO_POINTS)))
-    return preprocess.PreprocessConfig(**options)
+    step = float(np.median(np.abs(np.diff(records.slow.values)))) * 2 ** options["slow_level"]
+    return preprocess.PreprocessConfig(**options, max_shift=align / step)
 
 
 def describe_device() -> str:

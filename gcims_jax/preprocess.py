@@ -7,7 +7,8 @@ is fitted on training records.
     x = apply(scaling, compress(compression, values))      values' = expand(compression, invert(scaling, x))
 
 ``apply`` and ``compress`` undo ``invert`` and ``expand`` exactly (to rounding), so a synthetic record that was written
-in the input's units comes back as the record that the classifier saw.
+in the input's units comes back as the record that the classifier saw. With alignment that holds up to the shift, which
+is found anew.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pywt
 
+from gcims_jax import alignment
 from gcims_jax.errors import InputError
 from gcims_jax.records import Axis
 
@@ -33,6 +35,8 @@ class PreprocessConfig:
       log: logarithm of the distance from the baseline; False is linear.
       log_knee: where the logarithm takes over from a straight line, in multiples of the training values' median
         absolute deviation from their median.
+      max_shift: largest shift of a record along the slow axis, in compressed points, that brings it into step with
+        the training records; 0 does not align.
     """
 
     slow_range: tuple[float, float] | None = None
@@ -42,6 +46,11 @@ class PreprocessConfig:
     fast_level: int = 0
     log: bool = True
     log_knee: float = 10.0
+    max_shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_shift < np.inf:
+            raise InputError(f"preprocess.align: expected a largest shift of at least 0, got {self.max_shift}")
 
 
 class Compression(NamedTuple):
@@ -79,12 +88,16 @@ class Scaling(NamedTuple):
       centre: baseline that the logarithm is taken from.
       knee: distance from it where the logarithm takes over; infinite for a linear scale.
       low, high: training minimum and maximum after the logarithm.
+      reference_RxT: what records are aligned to, on the [0, 1] scale; None does not align.
+      max_shift: largest shift along the slow axis in compressed points.
     """
 
     centre: float
     knee: float
     low: float
     high: float
+    reference_RxT: np.ndarray | None = None
+    max_shift: float = 0.0
 
 
 def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compression:
@@ -189,12 +202,20 @@ def expand(compression: Compression, compressed_NxRxT: np.ndarray) -> np.ndarray
 
 
 def fit(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
-    """Learns the scale from compressed training records.
+    """Learns the scale, and the reference of the alignment if there is one, from compressed training records.
 
     The logarithm is asinh((v - centre) / knee): linear near the baseline, logarithmic in the peaks, odd, strictly
     increasing and invertible for all numbers. Where more than half of the values are equal their deviation is 0 and
     a thousandth of the largest distance from the centre serves instead; a constant set maps to 0.
     """
+    scaling = _fit_scale(train_NxRxT, config)
+    if not config.max_shift:
+        return scaling
+    reference_RxT = alignment.fit_reference(apply(scaling, train_NxRxT), config.max_shift)
+    return scaling._replace(reference_RxT=reference_RxT, max_shift=config.max_shift)
+
+
+def _fit_scale(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
     if not config.log:
         return _with_limits(Scaling(0.0, np.inf, 0.0, 1.0), train_NxRxT)
     centre = float(np.median(train_NxRxT))
@@ -204,13 +225,16 @@ def fit(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
 
 
 def apply(scaling: Scaling, compressed_NxRxT: np.ndarray) -> np.ndarray:
-    """Compressed records on the [0, 1] scale, float32; values beyond the training range leave [0, 1], unclipped."""
+    """Compressed records on the [0, 1] scale, aligned; float32; values beyond the training range leave [0, 1]."""
     warped = _warp(scaling, np.asarray(compressed_NxRxT, np.float64))
-    return ((warped - scaling.low) / (scaling.high - scaling.low)).astype(np.float32)
+    x_NxRxT = ((warped - scaling.low) / (scaling.high - scaling.low)).astype(np.float32)
+    if scaling.reference_RxT is None:
+        return x_NxRxT
+    return alignment.align(x_NxRxT, scaling.reference_RxT, scaling.max_shift)
 
 
 def invert(scaling: Scaling, x_NxRxT: np.ndarray) -> np.ndarray:
-    """Exact inverse of ``apply``: compressed records in the input's units, float32."""
+    """Exact inverse of ``apply`` but for the alignment, which stays: compressed records in the input's units, float32."""
     warped = np.asarray(x_NxRxT, np.float64) * (scaling.high - scaling.low) + scaling.low
     if np.isinf(scaling.knee):
         return warped.astype(np.float32)

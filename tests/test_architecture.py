@@ -9,20 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {
-        "records",
-        "model",
-        "linalg",
-        "metrics",
-        "series",
-        "cultures",
-        "losses",
-        "augment",
-        "optimise",
-        "peaks",
-        "page",
-        "baseline",
-    },
+    {"records", "model", "linalg", "metrics", "series", "cultures", "losses", "augment", "optimise", "peaks", "page"}
+    | {"baseline", "alignment"},
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "grid"},
     {"joint", "stagewise", "conversion", "inspection"},
     {"whole"},
