@@ -12,9 +12,28 @@ def get_config() -> ConfigDict:
     config.experiment = "augmentation"  # a module of experiments/
     config.seed = 0  # of simulation, subsampling, folds, codec, draws and classifier
 
+    config.also_write = ()  # formats of the synthetic records beside netCDF: "hdf5" is for gc-ims-tools, "zarr", "npz"
+
     config.data = ConfigDict()
-    config.data.path = ""  # a native netCDF file; empty: the simulated set
+    # A file of many records, or a folder of files as Class/file or Class/Sample/file; empty: the simulated set.
+    config.data.path = ""
     config.data.class_counts = ()  # records drawn per class, sorted by class name; () keeps all
+    # Folders only: a table (.csv, .xlsx) of file names, labels and groups instead of class folders, and filters.
+    config.data.table = ""
+    config.data.group_column = "group"  # of the table, for example "batch"
+    config.data.classes = ()  # labels to keep; () keeps all
+    config.data.pattern = ""  # file names to keep, for example "*_day1_*"
+    # Folders only: "low:high:step" in the axis' unit; "" takes the range that all files have in common.
+    config.data.slow_grid = ""
+    config.data.fast_grid = ""
+    config.data.rip_relative = False  # drift times in multiples of each record's reactant ion peak
+    # Each record by itself, before anything else sees it.
+    config.data.smooth_slow = 0  # points of a Savitzky–Golay window, odd; 0 does not smooth
+    config.data.smooth_fast = 0
+    config.data.baseline = ""  # "tophat", "snip", "asls" or "arpls" of each drift spectrum is subtracted
+    config.data.baseline_window = 30  # half-width in points of the widest peak to keep: tophat, snip
+    config.data.baseline_lam = 1e6  # stiffness: asls, arpls
+    config.data.baseline_p = 1e-3  # asymmetry: asls
     config.data.n_retention = 512  # simulated set only
     config.data.n_drift = 1024
     config.data.coupling_sd = 0.0  # simulated set only: drift times change with retention time by this share
@@ -29,6 +48,8 @@ def get_config() -> ConfigDict:
     config.preprocess.fast_level = -1
     config.preprocess.log = True
     config.preprocess.log_knee = 10.0  # in median absolute deviations from the baseline
+    # Largest shift in the slow axis' unit that brings a record into step with the training records; 0 does not align.
+    config.preprocess.align = 0.0
 
     config.codec = ConfigDict()
     config.codec.latent = 16  # d

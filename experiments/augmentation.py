@@ -41,7 +41,8 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     }
     start = time.perf_counter()
     synthetic, examples = _show(setup, seed, compressed_NxRxT, labels_N, classes_K, workdir, provenance)
-    io.write(synthetic, workdir / "synthetic.nc")
+    for ending in ("nc", *setup.also_write):
+        io.write(synthetic, workdir / f"synthetic.{ending}")
     summary = results.summarise(rows_by_protocol, setup.records.class_counts(), setup.records.shape)
     seconds |= results.seconds(rows_by_protocol)
     seconds["report"] = time.perf_counter() - start

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from experiments import data
 from gcims_jax import io, preprocess, simulate
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
@@ -17,7 +18,7 @@ from gcims_jax.errors import InputError
 from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig
 from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
-from gcims_jax.records import Records, subsample
+from gcims_jax.records import Records
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.samplers import options as sampler_options
 from gcims_jax.train import TrainConfig
@@ -74,6 +75,7 @@ class Setup(NamedTuple):
       seed: of the run.
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
+      also_write: formats of the synthetic records beside netCDF.
     """
 
     records: Records
@@ -86,6 +88,7 @@ class Setup(NamedTuple):
     seed: int
     variability: simulate.Variability | None
     codec_study: dict[str, Any]
+    also_write: tuple[str, ...]
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -99,9 +102,11 @@ def prepare(config: ConfigDict) -> Setup:
     if unknown or not protocols:
         raise InputError(f"protocol.names: expected some of {', '.join(PROTOCOLS)}, got {config.protocol.names!r}")
     method = _method(config)
-    records = _load(config)
+    records = data.load(config.data, config.seed)
     compression_config = _resolve_preprocess(config, records)
     compression = preprocess.make_compression(records.slow, records.fast, compression_config)
+    aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
+    method = dataclasses.replace(method, preprocess=aligned)
     sampler_study = _sampler_study(config)
     for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
@@ -115,7 +120,11 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
+    also_write = tuple(config.also_write)
+    if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
+        raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
     return Setup(
+        also_write=also_write,
         records=records,
         fingerprint=digest.hexdigest()[:16],
         compression=compression,
@@ -191,45 +200,23 @@ def rehearse(sampler: str, options: dict[str, Any]) -> None:
     SAMPLERS[sampler].fit(np.eye(2)[None].repeat(2, axis=0), np.zeros(2, int), **options)
 
 
-def _load(config: ConfigDict) -> Records:
-    if config.data.path:
-        records = io.read(config.data.path)
-    else:
-        records, _ = simulate.simulate(
-            config.seed,
-            n_retention=config.data.n_retention,
-            n_drift=config.data.n_drift,
-            variability=simulate.Variability(coupling_sd=config.data.coupling_sd),
-        )
-    if config.data.class_counts:
-        records = subsample(records, tuple(config.data.class_counts), config.seed)
-    return records
-
-
 def _resolve_preprocess(config: ConfigDict, records: Records) -> preprocess.PreprocessConfig:
     """Replaces "auto" ranges and levels by what they mean for these records."""
     options: dict[str, Any] = dict(config.preprocess)
+    align = options.pop("align")
     for which, axis in (("slow", records.slow), ("fast", records.fast)):
         key = f"{which}_range"
         if options[key] == "auto":
-            options[key] = None if config.data.path else ANALYTE_WINDOW[key]
+            unit = simulate.RIP_DRIFT_MS if axis.name == "relative_drift_time" else 1.0
+            options[key] = None if config.data.path else tuple(end / unit for end in ANALYTE_WINDOW[key])
         else:
-            options[key] = _range(key, options[key])
+            options[key] = data.parse_range(f"preprocess.{key}", options[key])
         if options[f"{which}_level"] == -1:
             low, high = options[key] or (-math.inf, math.inf)
             points = int(np.sum((axis.values >= low) & (axis.values <= high)))
             options[f"{which}_level"] = max(0, int(math.log2(max(points, 1) / AUTO_POINTS)))
-    return preprocess.PreprocessConfig(**options)
-
-
-def _range(key: str, text: str) -> tuple[float, float] | None:
-    if not text:
-        return None
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError as error:
-        raise InputError(f"preprocess.{key}: expected 'low:high', 'auto' or '', got {text!r}") from error
-    return low, high
+    step = float(np.median(np.abs(np.diff(records.slow.values)))) * 2 ** options["slow_level"]
+    return preprocess.PreprocessConfig(**options, max_shift=align / step)
 
 
 def describe_device() -> str:

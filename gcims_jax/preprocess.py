@@ -7,7 +7,8 @@ is fitted on training records.
     x = apply(scaling, compress(compression, values))      values' = expand(compression, invert(scaling, x))
 
 ``apply`` and ``compress`` undo ``invert`` and ``expand`` exactly (to rounding), so a synthetic record that was written
-in the input's units comes back as the record that the classifier saw.
+in the input's units comes back as the record that the classifier saw. With alignment that holds up to the shift, which
+is found anew.
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pywt
 
+from gcims_jax import alignment
 from gcims_jax.errors import InputError
 from gcims_jax.records import Axis
 
@@ -33,6 +35,8 @@ class PreprocessConfig:
       log: logarithm of the distance from the baseline; False is linear.
       log_knee: where the logarithm takes over from a straight line, in multiples of the training values' median
         absolute deviation from their median.
+      max_shift: largest shift of a record along the slow axis, in compressed points, that brings it into step with
+        the training records; 0 does not align.
     """
 
     slow_range: tuple[float, float] | None = None
@@ -42,6 +46,11 @@ class PreprocessConfig:
     fast_level: int = 0
     log: bool = True
     log_knee: float = 10.0
+    max_shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.max_shift < np.inf:
+            raise InputError(f"preprocess.align: expected a largest shift of at least 0, got {self.max_shift}")
 
 
 class Compression(NamedTuple):
@@ -79,12 +88,16 @@ class Scaling(NamedTuple):
       centre: baseline that the logarithm is taken from.
       knee: distance from it where the logarithm takes over; infinite for a linear scale.
       low, high: training minimum and maximum after the logarithm.
+      reference_RxT: what records are aligned to, on the [0, 1] scale; None does not align.
+      max_shift: largest shift along the slow axis in compressed points.
     """
 
     centre: float
     knee: float
     low: float
     high: float
+    reference_RxT: np.ndarray | None = None
+    max_shift: float = 0.0
 
 
 def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compression:
@@ -105,8 +118,8 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
         ) from error
     if config.log and not config.log_knee > 0.0:
         raise InputError(f"preprocess.log_knee: expected a number above 0, got {config.log_knee}")
-    slow_slice = _crop(slow, config.slow_range, config.slow_level, "slow")
-    fast_slice = _crop(fast, config.fast_range, config.fast_level, "fast")
+    slow_slice = crop(slow, config.slow_range, config.slow_level, "slow")
+    fast_slice = crop(fast, config.fast_range, config.fast_level, "fast")
     slow_kept = slow._replace(values=slow.values[slow_slice])
     fast_kept = fast._replace(values=fast.values[fast_slice])
     return Compression(
@@ -118,6 +131,51 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
         *_wavelet_matrices(len(fast_kept.values), wavelet, config.fast_level),
         input_shape=(len(slow.values), len(fast.values)),
     )
+
+
+def crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str) -> slice:
+    """The part of an axis within the limits, its length a multiple of ``2**level``.
+
+    Raises:
+      InputError: nothing is left.
+    """
+    kept = np.arange(len(axis.values))
+    if limits is not None:
+        low, high = limits
+        kept = np.flatnonzero((axis.values >= low) & (axis.values <= high))
+    if level < 0:
+        raise InputError(f"preprocess.{which}_level: expected 0 or more, got {level}")
+    length = len(kept) - len(kept) % 2**level
+    if length == 0:
+        raise InputError(
+            f"preprocess.{which}_range: expected a range that keeps at least {2**level} of the {len(axis.values)} "
+            f"points of {axis.name} ({axis.values.min():g} to {axis.values.max():g} {axis.unit}), got {limits} at "
+            f"level {level}, which keeps {len(kept)}; widen the range or lower preprocess.{which}_level"
+        )
+    return slice(int(kept[0]), int(kept[0]) + length)
+
+
+def approximate(values: np.ndarray, wavelet: str, level: int, axis: int) -> np.ndarray:
+    """Wavelet approximation along one axis whose length is a multiple of ``2**level``, in the values' unit."""
+    for _ in range(level):
+        values = pywt.dwt(values, wavelet, mode="periodization", axis=axis)[0]
+    return values / values.dtype.type(2.0 ** (level / 2)) if level else values
+
+
+def approximate_axis(axis: Axis, wavelet: str, level: int) -> Axis:
+    """Coordinates of the approximation: each is the centre of mass of the points that it was made from."""
+    if not level:
+        return axis
+    stride = 2**level
+    # A filter that keeps straight lines moves all of them by the same number of points; far from both ends it shows.
+    index = np.arange(64.0 * stride)
+    offset = approximate(index, wavelet, level, 0)[32] - 32 * stride
+    wanted = offset + stride * np.arange(len(axis.values) // stride)
+    points = np.arange(len(axis.values))
+    inside = np.interp(wanted, points, axis.values)
+    first, last = axis.values[1] - axis.values[0], axis.values[-1] - axis.values[-2]
+    beyond = np.minimum(wanted, 0.0) * first + np.maximum(wanted - points[-1], 0.0) * last
+    return axis._replace(values=inside + beyond)
 
 
 def compress(compression: Compression, values_NxRxT: np.ndarray) -> np.ndarray:
@@ -144,12 +202,20 @@ def expand(compression: Compression, compressed_NxRxT: np.ndarray) -> np.ndarray
 
 
 def fit(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
-    """Learns the scale from compressed training records.
+    """Learns the scale, and the reference of the alignment if there is one, from compressed training records.
 
     The logarithm is asinh((v - centre) / knee): linear near the baseline, logarithmic in the peaks, odd, strictly
     increasing and invertible for all numbers. Where more than half of the values are equal their deviation is 0 and
     a thousandth of the largest distance from the centre serves instead; a constant set maps to 0.
     """
+    scaling = _fit_scale(train_NxRxT, config)
+    if not config.max_shift:
+        return scaling
+    reference_RxT = alignment.fit_reference(apply(scaling, train_NxRxT), config.max_shift)
+    return scaling._replace(reference_RxT=reference_RxT, max_shift=config.max_shift)
+
+
+def _fit_scale(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
     if not config.log:
         return _with_limits(Scaling(0.0, np.inf, 0.0, 1.0), train_NxRxT)
     centre = float(np.median(train_NxRxT))
@@ -159,13 +225,16 @@ def fit(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
 
 
 def apply(scaling: Scaling, compressed_NxRxT: np.ndarray) -> np.ndarray:
-    """Compressed records on the [0, 1] scale, float32; values beyond the training range leave [0, 1], unclipped."""
+    """Compressed records on the [0, 1] scale, aligned; float32; values beyond the training range leave [0, 1]."""
     warped = _warp(scaling, np.asarray(compressed_NxRxT, np.float64))
-    return ((warped - scaling.low) / (scaling.high - scaling.low)).astype(np.float32)
+    x_NxRxT = ((warped - scaling.low) / (scaling.high - scaling.low)).astype(np.float32)
+    if scaling.reference_RxT is None:
+        return x_NxRxT
+    return alignment.align(x_NxRxT, scaling.reference_RxT, scaling.max_shift)
 
 
 def invert(scaling: Scaling, x_NxRxT: np.ndarray) -> np.ndarray:
-    """Exact inverse of ``apply``: compressed records in the input's units, float32."""
+    """Exact inverse of ``apply`` but for the alignment, which stays: compressed records in the input's units, float32."""
     warped = np.asarray(x_NxRxT, np.float64) * (scaling.high - scaling.low) + scaling.low
     if np.isinf(scaling.knee):
         return warped.astype(np.float32)
@@ -198,23 +267,6 @@ def _with_limits(scaling: Scaling, train_NxRxT: np.ndarray) -> Scaling:
     ends = np.array([train_NxRxT.min(), train_NxRxT.max()], np.float64)
     low, high = _warp(scaling, ends)
     return scaling._replace(low=float(low), high=float(high) if high > low else float(low) + 1.0)
-
-
-def _crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str) -> slice:
-    kept = np.arange(len(axis.values))
-    if limits is not None:
-        low, high = limits
-        kept = np.flatnonzero((axis.values >= low) & (axis.values <= high))
-    if level < 0:
-        raise InputError(f"preprocess.{which}_level: expected 0 or more, got {level}")
-    length = len(kept) - len(kept) % 2**level
-    if length == 0:
-        raise InputError(
-            f"preprocess.{which}_range: expected a range that keeps at least {2**level} of the {len(axis.values)} "
-            f"points of {axis.name} ({axis.values.min():g} to {axis.values.max():g} {axis.unit}), got {limits} at "
-            f"level {level}, which keeps {len(kept)}; widen the range or lower preprocess.{which}_level"
-        )
-    return slice(int(kept[0]), int(kept[0]) + length)
 
 
 def _wavelet_matrices(length: int, wavelet: pywt.Wavelet, level: int) -> tuple[np.ndarray, np.ndarray]:

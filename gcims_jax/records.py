@@ -40,6 +40,7 @@ class Records:
       labels: N class names, strings.
       groups: N names of the batch or physical sample that a record belongs to, or None.
       names: N record names; ``record_0000`` and so on where not given.
+      covariates: further columns by name, N texts each, for example the instrument or the day.
       attrs: free metadata, kept through reading and writing.
 
     Raises:
@@ -52,6 +53,7 @@ class Records:
     labels: np.ndarray
     groups: np.ndarray | None = None
     names: np.ndarray | None = None
+    covariates: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     attrs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,8 @@ class Records:
         object.__setattr__(self, "labels", _checked_strings(self.labels, n, "labels"))
         if self.groups is not None:
             object.__setattr__(self, "groups", _checked_strings(self.groups, n, "groups"))
+        covariates = {str(k): _checked_strings(v, n, f"covariate {k!r}") for k, v in self.covariates.items()}
+        object.__setattr__(self, "covariates", covariates)
         object.__setattr__(self, "attrs", dict(self.attrs))
         # Record by record: a mask of the whole set would cost a quarter of its memory.
         for name, record_RxT in zip(self.names, values_NxRxT, strict=True):
@@ -113,6 +117,7 @@ class Records:
             labels=self.labels[indices],
             groups=None if self.groups is None else self.groups[indices],
             names=self.names[indices],
+            covariates={name: values[indices] for name, values in self.covariates.items()},
         )
 
 

@@ -9,27 +9,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {
-        "records",
-        "model",
-        "linalg",
-        "metrics",
-        "normality",
-        "series",
-        "cultures",
-        "losses",
-        "augment",
-        "optimise",
-        "peaks",
-        "page",
-    },
-    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration"},
-    {"joint", "stagewise"},
+    {"records", "model", "linalg", "metrics", "normality", "series", "cultures"}
+    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment"},
+    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"},
+    {"joint", "stagewise", "conversion", "inspection"},
     {"whole"},
     {"codec", "diagnostics"},
     {"protocols"},
     {"results", "sampler_study"},
-    {"report", "report_samplers", "report_codec", "report_diagnostics"},
+    {"report", "report_samplers", "report_codec", "report_diagnostics", "report_data"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -1,6 +1,7 @@
 """The command line as a user meets it, in small: files left behind, resuming, refusals."""
 
 import ast
+import dataclasses
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from conftest import make_records
 
 from configs import base
 from experiments import settings
-from gcims_jax import InputError, io
+from gcims_jax import InputError, io, simulate
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
@@ -80,6 +81,33 @@ def test_a_run_leaves_what_it_promises(finished, data):
     held_out = synthetic.attrs["held_out_records"].split("\n")
     assert len(held_out) == 10 and set(held_out) < set(real.names)
     assert synthetic.attrs["generator"] == "gaussian_cholesky" and synthetic.attrs["protocol"] == "strict"
+
+
+@pytest.mark.slow
+def test_a_run_from_a_folder_of_instrument_files(cache, tmp_path):
+    """As configs/folder.py says, with sample folders kept together; the synthetic records for gc-ims-tools as well."""
+    real, _ = simulate.simulate(
+        0, n_retention=24, n_drift=512, class_sizes={"Escherichia coli": 8, "Staphylococcus aureus": 8}
+    )
+    for i, (label, name) in enumerate(zip(real.labels, real.names, strict=True)):
+        folder = tmp_path / "set" / label / f"sample_{i % 4}"
+        folder.mkdir(parents=True, exist_ok=True)
+        io.write(dataclasses.replace(real.take([i]), groups=None), folder / f"{name}.mea{'.gz' if i % 5 == 0 else ''}")
+    (tmp_path / "set" / "README.txt").write_text("not a record")
+    options = [
+        f"--config.data.path={tmp_path / 'set'}",
+        "--config.protocol.grouped=True",
+        f"--workdir={tmp_path / 'w'}",
+    ]
+    options += ["--config.preprocess.fast_level=3", f"--compilation_cache={cache}"]
+    done = launch(*SMALL, *options, config="configs/folder.py")
+    assert done.returncode == 0, done.stderr
+    assert "16 files in 2 classes" in done.stdout and "1 files left out: README.txt" in done.stdout
+    assert "relative drift time" in done.stdout and "8 groups" in done.stdout
+    native, other = io.read(tmp_path / "w" / "synthetic.nc"), io.read(tmp_path / "w" / "synthetic.hdf5")
+    assert native.fast.name == "relative_drift_time" and 1.05 <= native.fast.values[0] < native.fast.values[-1] <= 2.0
+    np.testing.assert_array_equal(other.values, native.values)
+    assert other.labels.tolist() == native.labels.tolist()
 
 
 def test_compiled_code_is_kept_where_asked(finished, cache):
@@ -190,6 +218,9 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
         ("classifier.name", "oracle", ["classifier.name", "pca_rf", "oracle"]),
         ("codec.heads", "3", ["codec.heads", "divides"]),
         ("data.class_counts", "(3,)", ["class counts", "each of the 2 classes"]),
+        ("data.table", "labels.csv", ["data.table", "expected a folder"]),
+        ("data.baseline", "magic", ["baseline.method", "tophat", "magic"]),
+        ("data.slow_grid", "1:2", ["data.slow_grid", "low:high:step"]),
     ],
 )
 def test_bad_options_stop_before_training(data, option, value, expected):

@@ -1,7 +1,7 @@
 """The native file: netCDF4 with dimensions (record, slow axis, fast axis), through xarray and h5netcdf.
 
 The one three-dimensional variable holds the values; ``label`` per record is required, ``group`` and ``name`` are
-optional. Axes are coordinate variables with a ``units`` attribute.
+optional, and so is ``covariate_NAME``. Axes are coordinate variables with a ``units`` attribute.
 """
 
 from pathlib import Path
@@ -12,6 +12,8 @@ import xarray as xr
 
 from gcims_jax.errors import InputError
 from gcims_jax.records import Axis, Records
+
+COVARIATE = "covariate_"  # prefix of further per-record variables
 
 
 def read(path: Path) -> Records:
@@ -28,37 +30,47 @@ def read(path: Path) -> Records:
             "write one with gcims_jax.io.write or xarray's to_netcdf(engine='h5netcdf')"
         ) from error
     with dataset:
-        cubes = [name for name, variable in dataset.data_vars.items() if variable.ndim == 3]
-        if len(cubes) != 1:
-            raise InputError(
-                f"{path}: expected exactly one variable of dimensions (record, slow axis, fast axis), "
-                f"got {cubes or 'none'} among {list(dataset.variables)}"
-            )
-        values = dataset[cubes[0]]
-        record, slow, fast = (str(d) for d in values.dims)
-        if "label" not in dataset.variables:
-            raise InputError(
-                f"{path}: expected a variable 'label' with one class name per {record}, "
-                f"got only {list(dataset.variables)}"
-            )
-        per_record = {}
-        for name in ("label", "group", "name"):
-            if name in dataset.variables:
-                if dataset[name].dims != (record,):
-                    raise InputError(f"{path}: expected {name!r} of dimensions ({record},), got {dataset[name].dims}")
-                per_record[name] = dataset[name].values
-        try:
-            return Records(
-                values=values.values,
-                slow=_axis(dataset, slow),
-                fast=_axis(dataset, fast),
-                labels=per_record["label"],
-                groups=per_record.get("group"),
-                names=per_record.get("name"),
-                attrs={**dataset.attrs, **{k: v for k, v in values.attrs.items() if k == "units"}},
-            )
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+        return from_dataset(dataset, path)
+
+
+def from_dataset(dataset: xr.Dataset, path: Path) -> Records:
+    """Records in the native layout; ``path`` is for messages.
+
+    Raises:
+      InputError: no or several three-dimensional variables, no ``label``, bad records.
+    """
+    cubes = [name for name, variable in dataset.data_vars.items() if variable.ndim == 3]
+    if len(cubes) != 1:
+        raise InputError(
+            f"{path}: expected exactly one variable of dimensions (record, slow axis, fast axis), "
+            f"got {cubes or 'none'} among {list(dataset.variables)}"
+        )
+    values = dataset[cubes[0]]
+    record, slow, fast = (str(d) for d in values.dims)
+    if "label" not in dataset.variables:
+        raise InputError(
+            f"{path}: expected a variable 'label' with one class name per {record}, got only {list(dataset.variables)}"
+        )
+    per_record = {}
+    covariates = [str(name) for name in dataset.variables if str(name).startswith(COVARIATE)]
+    for name in ("label", "group", "name", *covariates):
+        if name in dataset.variables:
+            if dataset[name].dims != (record,):
+                raise InputError(f"{path}: expected {name!r} of dimensions ({record},), got {dataset[name].dims}")
+            per_record[name] = dataset[name].values
+    try:
+        return Records(
+            values=values.values,
+            slow=_axis(dataset, slow),
+            fast=_axis(dataset, fast),
+            labels=per_record["label"],
+            groups=per_record.get("group"),
+            names=per_record.get("name"),
+            covariates={name.removeprefix(COVARIATE): per_record[name] for name in covariates},
+            attrs={**dataset.attrs, **{k: v for k, v in values.attrs.items() if k == "units"}},
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def write(records: Records, path: Path) -> None:
@@ -66,6 +78,7 @@ def write(records: Records, path: Path) -> None:
     per_record = {"label": ("record", records.labels), "name": ("record", records.names)}
     if records.groups is not None:
         per_record["group"] = ("record", records.groups)
+    per_record |= {COVARIATE + name: ("record", texts) for name, texts in records.covariates.items()}
     attrs = dict(records.attrs)
     value_attrs = {"units": attrs.pop("units")} if "units" in attrs else {}
     dataset = xr.Dataset(
@@ -74,7 +87,7 @@ def write(records: Records, path: Path) -> None:
             **per_record,
             **{a.name: (a.name, a.values, {"units": a.unit}) for a in (records.slow, records.fast)},
         },
-        attrs={name: _attribute(value) for name, value in attrs.items()},
+        attrs={name: attribute(value) for name, value in attrs.items()},
     )
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -93,7 +106,7 @@ def _axis(dataset: xr.Dataset, name: str) -> Axis:
     return Axis(name, str(coordinate.attrs.get("units", "1")), coordinate.values)
 
 
-def _attribute(value: Any) -> Any:
+def attribute(value: Any) -> Any:
     """A value that netCDF attributes can hold; lists of strings become one text, a line each."""
     if isinstance(value, (str, bool, int, float, np.number)):
         return int(value) if isinstance(value, bool) else value

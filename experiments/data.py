@@ -1,0 +1,110 @@
+"""The section ``data`` of a config as records; imports no JAX, so that processes that only read files stay small."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from gcims_jax import conversion, grid, io
+from gcims_jax.baseline import BaselineConfig, correct
+from gcims_jax.conversion import ConversionConfig
+from gcims_jax.errors import InputError
+from gcims_jax.grid import Span
+from gcims_jax.io import folders
+from gcims_jax.records import Records, subsample
+
+
+def load(section: ConfigDict, seed: int) -> Records:
+    """The records that the section ``data`` of a config asks for; says what a folder holds and how its grid was chosen.
+
+    Raises:
+      InputError: an option or a file that is not what it should be.
+    """
+    if is_folder(section):
+        listing = scan(section)
+        print(listing.describe(), flush=True)
+        records, plan = conversion.collect(listing, conversion_config(section), title="reading")
+        print("\n".join(plan.choices), flush=True)
+        if records.groups is not None:
+            print(
+                f"{len(np.unique(records.groups))} groups; protocol.grouped=True keeps each on one side of every split"
+            )
+    else:
+        records = _load_one(section, seed)
+    if section.class_counts:
+        records = subsample(records, tuple(section.class_counts), seed)
+    return records
+
+
+def is_folder(section: ConfigDict) -> bool:
+    """Whether the section names a folder of files rather than one file or store."""
+    return bool(section.path) and Path(section.path).is_dir() and not io.is_known(Path(section.path))
+
+
+def scan(section: ConfigDict) -> folders.Listing:
+    """Lists the folder that the section ``data`` names."""
+    return folders.scan(
+        section.path,
+        section.table or None,
+        classes=tuple(section.classes),
+        pattern=section.pattern,
+        group_column=section.group_column,
+    )
+
+
+def conversion_config(section: ConfigDict, **more: Any) -> ConversionConfig:
+    """What the section ``data`` asks to do with each file, and more than it has options for."""
+    return ConversionConfig(
+        rip_relative=section.rip_relative,
+        slow_grid=Span.parse(section.slow_grid, "data.slow_grid"),
+        fast_grid=Span.parse(section.fast_grid, "data.fast_grid"),
+        baseline=BaselineConfig(
+            smooth_slow=section.smooth_slow,
+            smooth_fast=section.smooth_fast,
+            method=section.baseline,
+            window=section.baseline_window,
+            lam=section.baseline_lam,
+            p=section.baseline_p,
+        ),
+        **more,
+    )
+
+
+def _load_one(section: ConfigDict, seed: int) -> Records:
+    """A file of many records, or the simulated set."""
+    config = conversion_config(section)
+    for option in ("table", "classes", "pattern", "slow_grid", "fast_grid"):
+        if section[option]:
+            raise InputError(
+                f"data.{option}: expected a folder in data.path to use it on, got {section.path or 'the simulated set'!r}"
+            )
+    if section.path:
+        records = io.read(section.path)
+    else:
+        from gcims_jax import simulate  # and with it much of SciPy, which processes that only read files do without
+
+        records, _ = simulate.simulate(
+            seed,
+            n_retention=section.n_retention,
+            n_drift=section.n_drift,
+            variability=simulate.Variability(coupling_sd=section.coupling_sd),
+        )
+    if config.rip_relative:
+        records, choice = grid.align_rip(records)
+        print(choice, flush=True)
+    if config.baseline.active:
+        records = dataclasses.replace(records, values=[correct(r_RxT, config.baseline) for r_RxT in records.values])
+    return records
+
+
+def parse_range(option: str, text: str) -> tuple[float, float] | None:
+    """Limits from ``low:high``; None from an empty text."""
+    if not text:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError as error:
+        raise InputError(f"{option}: expected 'low:high', 'auto' or '', got {text!r}") from error
+    return low, high

@@ -1,0 +1,59 @@
+"""What readers share: promises of a header are checked against the file before anything is allocated."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gcims_jax.errors import InputError
+from gcims_jax.records import Axis, Records
+
+# Deflate shrinks nothing by more than 1032 to 1, so a larger promise is a lie.
+DEFLATE_LIMIT = 1032
+UNLABELLED = "unlabelled"
+
+
+def check_promise(path: Path, what: str, promised: int, stored: int) -> None:
+    """Raises InputError where ``promised`` bytes cannot come out of ``stored`` compressed ones."""
+    if promised > DEFLATE_LIMIT * stored + 4096:
+        raise InputError(
+            f"{path}: expected {what} that fits the file, got a promise of {promised} bytes from {stored} stored ones; "
+            "the file is damaged or a decompression bomb"
+        )
+
+
+def single(
+    path: Path,
+    values_RxT: np.ndarray,
+    retention_R: np.ndarray,
+    drift_T: np.ndarray,
+    *,
+    attrs: dict[str, object],
+    name: str | None = None,
+    label: str = UNLABELLED,
+    fast: str = "drift_time",
+    fast_unit: str = "ms",
+) -> Records:
+    """Records with the one record of a file, named after it unless a name is given.
+
+    Raises:
+      InputError: as ``Records`` does, with the file's name in front.
+    """
+    try:
+        return Records(
+            values=np.asarray(values_RxT, np.float32)[None],
+            slow=Axis("retention_time", "s", np.asarray(retention_R, np.float64)),
+            fast=Axis(fast, fast_unit, np.asarray(drift_T, np.float64)),
+            labels=np.asarray([label]),
+            names=np.asarray([name or stem(path)]),
+            attrs=attrs,
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def stem(path: Path) -> str:
+    """The file's name without its ending; ``a.mea.gz`` and ``a.mea`` are both ``a``."""
+    name = path.name
+    for ending in (".gz", "_ims.csv"):
+        name = name[: -len(ending)] if name.lower().endswith(ending) else name
+    return Path(name).stem if "." in name else name

@@ -1,0 +1,244 @@
+"""Folders and tables of files: which file has which label.
+
+Labels come from the folders, ``Class/Sample/file`` or ``Class/file``, or from a table (.csv, .xlsx) with a column of
+file names and a column of labels. What cannot be matched is listed, never guessed.
+"""
+
+import dataclasses
+import fnmatch
+import io as text_io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from gcims_jax import io
+from gcims_jax.errors import InputError
+
+NAME_COLUMNS = ("name", "file", "filename", "file name", "file_name")
+LABEL_COLUMNS = ("label", "class", "labels")
+
+
+class Entry(NamedTuple):
+    """One file of a set.
+
+    Attributes:
+      path: where it is.
+      name: unique in the set; the file's name without its ending where that is unique.
+      label: class name.
+      group: batch or physical sample, None where the set has no groups.
+      covariates: other columns of the table, by name.
+    """
+
+    path: Path
+    name: str
+    label: str
+    group: str | None
+    covariates: Mapping[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The files of a set and what was left out of it.
+
+    Attributes:
+      root: the folder.
+      entries: sorted by path.
+      unmatched_files: files that no reader knows, that have no class, or that no row of the table names.
+      unmatched_rows: names in the table that no file has.
+    """
+
+    root: Path
+    entries: tuple[Entry, ...]
+    unmatched_files: tuple[str, ...] = ()
+    unmatched_rows: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """What was found and what not, at most ten names of each."""
+        classes = sorted({e.label for e in self.entries})
+        lines = [f"{self.root}: {len(self.entries)} files in {len(classes)} classes"]
+        for what, names in (("files left out", self.unmatched_files), ("rows without a file", self.unmatched_rows)):
+            if names:
+                rest = f" and {len(names) - 10} more" if len(names) > 10 else ""
+                lines.append(f"{len(names)} {what}: {', '.join(names[:10])}{rest}")
+        return "\n".join(lines)
+
+
+def scan(
+    root: str | Path,
+    table: str | Path | None = None,
+    *,
+    classes: Sequence[str] = (),
+    pattern: str = "",
+    group_column: str = "group",
+) -> Listing:
+    """Lists the record files below a folder, with labels from folders or from a table.
+
+    Args:
+      root: the folder. Files and folders whose names begin with a dot are skipped.
+      table: .csv (comma, semicolon or tab) or .xlsx with columns ``name`` (file name, with or without ending, or path
+        within the folder), ``label``, optionally ``group`` and others. Without one, the first level of folders is the
+        label and the second, where there is one, the physical sample: group ``Class/Sample``.
+      classes: labels to keep; () keeps all.
+      pattern: shell pattern of file names, or of paths within the folder, to keep; "" keeps all.
+      group_column: column of the table that holds the group, for example ``batch``.
+
+    Raises:
+      InputError: no such folder or table, no file, columns that are missing, a name that fits several files or rows,
+        a class without a file.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: expected a folder with record files, found {'a file' if root.exists() else 'nothing'}"
+        )
+    files, unmatched = [], []
+    for path in _walk(root):
+        (files if io.is_known(path) else unmatched).append(path)
+    if table is None:
+        found, more, rows = *_from_folders(root, files), ()
+    else:
+        unmatched = [p for p in unmatched if p != Path(table)]
+        files = [p for p in files if p != Path(table)]
+        found, more, rows = _from_table(root, files, Path(table), group_column)
+    missing = sorted(set(classes) - {e.label for e in found})
+    if missing:
+        raise InputError(
+            f"{root}: expected files of class {missing[0]!r}, found only {sorted({e.label for e in found})}"
+        )
+    kept = [
+        e
+        for e in found
+        if (not classes or e.label in classes)
+        and (
+            not pattern
+            or fnmatch.fnmatchcase(e.path.name, pattern)
+            or fnmatch.fnmatchcase(e.path.relative_to(root).as_posix(), pattern)
+        )
+    ]
+    unmatched_files = tuple(sorted(p.relative_to(root).as_posix() for p in [*unmatched, *more]))
+    if not kept:
+        raise InputError(
+            f"{root}: expected record files as Class/file or Class/Sample/file with endings {', '.join(io.endings())}"
+            + (f" that fit {pattern!r}" if pattern else "")
+            + f"; found {len(found)} record files with a class and {len(unmatched_files)} others"
+            + (f" ({', '.join(unmatched_files[:5])} …)" if unmatched_files else "")
+        )
+    return Listing(root, tuple(_named(root, kept)), unmatched_files, tuple(rows))
+
+
+def _walk(folder: Path) -> list[Path]:
+    """All files below, and folders that are stores of a known format, sorted."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not io.is_known(path):
+            found.extend(_walk(path))
+        else:
+            found.append(path)
+    return found
+
+
+def _from_folders(root: Path, files: list[Path]) -> tuple[list[Entry], list[Path]]:
+    entries, without_class = [], []
+    for path in files:
+        label, *samples = path.relative_to(root).parts[:-1] or (None,)
+        if label is None:
+            without_class.append(path)
+        else:
+            entries.append(Entry(path, "", label, "/".join([label, *samples]) if samples else None, {}))
+    if any(e.group for e in entries):
+        # A file beside sample folders is a sample of its own.
+        entries = [e if e.group else e._replace(group=f"{e.label}/{e.path.name}") for e in entries]
+    return entries, without_class
+
+
+def _from_table(
+    root: Path, files: list[Path], table: Path, group_column: str
+) -> tuple[list[Entry], list[Path], list[str]]:
+    rows, columns = _read_table(table)
+    name_column = _column(columns, NAME_COLUMNS, table)
+    label_column = _column(columns, LABEL_COLUMNS, table)
+    if group_column not in columns and group_column != "group":
+        raise InputError(f"{table}: expected a column {group_column!r} for the groups, got {columns}")
+    by_key: dict[str, set[Path]] = {}
+    for path in files:
+        relative = path.relative_to(root)
+        for key in (relative.as_posix(), _stem(relative.as_posix()), path.name, _stem(path.name)):
+            by_key.setdefault(key, set()).add(path)
+    entries: dict[Path, Entry] = {}
+    unmatched_rows = []
+    for number, row in enumerate(rows, start=2):
+        name, label = row[name_column].strip(), row[label_column].strip()
+        if not name or not label:
+            raise InputError(f"{table}, row {number}: expected a file name and a label, got {name!r} and {label!r}")
+        paths = by_key.get(name.replace("\\", "/"), set())
+        if not paths:
+            unmatched_rows.append(name)
+            continue
+        if len(paths) > 1:
+            raise InputError(
+                f"{table}, row {number}: {name!r} fits {len(paths)} files "
+                f"({', '.join(sorted(p.relative_to(root).as_posix() for p in paths)[:3])}); write the path within {root}"
+            )
+        (path,) = paths
+        if path in entries:
+            raise InputError(f"{table}, row {number}: expected each file once, got {name!r} again; drop one row")
+        others = {c: row[c] for c in columns if c not in (name_column, label_column, group_column)}
+        group = row[group_column].strip() if group_column in columns else None
+        if group == "":
+            raise InputError(f"{table}, row {number}: expected a {group_column} for every file, got none for {name!r}")
+        entries[path] = Entry(path, "", label, group, others)
+    return [entries[p] for p in files if p in entries], [p for p in files if p not in entries], unmatched_rows
+
+
+def _read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Rows as texts by column name."""
+    ending = table.suffix.lower()
+    if ending not in (".csv", ".tsv", ".txt", ".xlsx"):
+        raise InputError(f"{table}: expected a table ending in .csv or .xlsx, got {ending!r}")
+    options = {"header": None, "dtype": str, "keep_default_na": False}
+    try:
+        if ending == ".xlsx":
+            frame = pd.read_excel(table, engine="openpyxl", **options)
+        else:
+            text = table.read_text(encoding="utf-8-sig")
+            separator = max(",;\t", key=text.split("\n", 1)[0].count)
+            frame = pd.read_csv(text_io.StringIO(text), sep=separator, **options)
+        cells = frame.fillna("").astype(str).to_numpy().tolist()
+        columns, rows = [c.strip() for c in cells[0]], cells[1:]
+    except Exception as error:  # pandas, zipfile, openpyxl and xml each have their own
+        raise InputError(
+            f"{table}: expected a table, got something unreadable ({error}); save it anew as .csv"
+        ) from error
+    if len(set(columns)) < len(columns):
+        raise InputError(f"{table}: expected columns of different names, got {columns}")
+    return [dict(zip(columns, row, strict=True)) for row in rows], columns
+
+
+def _column(columns: list[str], accepted: tuple[str, ...], table: Path) -> str:
+    found = [c for c in columns if c.lower() in accepted]
+    if len(found) != 1:
+        raise InputError(f"{table}: expected one column named {accepted[0]!r}, got columns {columns}")
+    return found[0]
+
+
+def _named(root: Path, entries: list[Entry]) -> list[Entry]:
+    """Names: the file's stem where those are unique, else the path within the folder with "_" between its parts."""
+    stems = [_stem(e.path.name) for e in entries]
+    if len(set(stems)) < len(stems):
+        stems = [_stem(e.path.relative_to(root).as_posix()).replace("/", "_") for e in entries]
+    if len(set(stems)) < len(stems):
+        stems = [e.path.relative_to(root).as_posix().replace("/", "_") for e in entries]
+    return [e._replace(name=name) for e, name in zip(entries, stems, strict=True)]
+
+
+def _stem(name: str) -> str:
+    """The name without its ending, whole endings such as .mea.gz included."""
+    lower = name.lower()
+    for ending in sorted(io.endings(), key=len, reverse=True):
+        if lower.endswith(ending):
+            return name[: -len(ending)]
+    return name
