@@ -155,7 +155,7 @@ def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
             axes[i, j].set_yscale("log")
             axes[i, j].set_xlabel("step")
             axes[i, j].set_ylabel("loss / variance")
-            axes[i, j].set_title(f"{stage} series ({name})", fontsize=9)
+            axes[i, j].set_title(f"{'both stages' if stage == 'joint' else stage + ' series'} ({name})", fontsize=9)
             axes[i, j].grid(alpha=0.3, which="both")
     axes[0, 0].legend(fontsize=8)
     return figure
