@@ -94,7 +94,7 @@ def get_config() -> ConfigDict:
     config.train.checkpoint_seconds = 30.0
 
     config.sampler = ConfigDict()
-    config.sampler.name = "gaussian_cholesky"
+    config.sampler.name = "rda"  # a key of gcims_jax.samplers.SAMPLERS
     # What the sampler takes of these, a number or a word that it knows; "" is its own default.
     config.sampler.ridge = ""  # λ, relative to the mean variance; likelihood, ledoit_wolf, oas
     config.sampler.alpha = ""  # α, share of pooled covariance; likelihood

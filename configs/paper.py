@@ -21,5 +21,6 @@ def get_config() -> ConfigDict:
     config.train.optimiser = "adamw"
     config.train.learning_rate = 3e-3
     config.train.weight_decay = 1e-4
+    config.sampler.name = "gaussian_cholesky"
     config.protocol.names = "strict,paper"
     return config

@@ -17,5 +17,6 @@ def get_config() -> ConfigDict:
     config.data.class_counts = (40, 35, 30, 25, 20, 15, 12, 10, 8, 8)
     config.codec.patch = 16
     config.train.steps = 800
+    config.sampler.name = "gaussian_cholesky"
     config.protocol.names = "strict,paper"
     return config

@@ -46,7 +46,7 @@ class Method:
     preprocess: PreprocessConfig = PreprocessConfig()
     codec: CodecConfig = CodecConfig()
     classifier: ClassifierConfig = ClassifierConfig()
-    sampler: str = "gaussian_cholesky"
+    sampler: str = "rda"
     sampler_options: tuple[tuple[str, Any], ...] = ()
     ratio: float = 1.0
 

@@ -52,7 +52,7 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
 
 def sentence(summary: Mapping[str, Any]) -> str:
     """The best and the safe setting in words."""
-    best, safe = summary["recommendation"]["best"], summary["recommendation"]["safe"]
+    found = summary["recommendation"]
 
     def words(entry: Mapping[str, Any]) -> str:
         ridge = "at its own choice" if entry["setting"] == CHOSEN else f"with ridge {entry['setting']}"
@@ -61,15 +61,23 @@ def sentence(summary: Mapping[str, Any]) -> str:
             f"{100 * entry['worst_change']:+.1f} points)"
         )
 
-    undecided = not any(
-        point["delta_accuracy"]["ci95"][0] > 0.0 or point["delta_balanced_accuracy"]["ci95"][0] > 0.0
+    intervals = [
+        point[score]["ci95"]
         for cell in summary["cells"]
         for point in cell["points"]
-    )
-    doubt = " No setting's interval excludes zero in any cell: these are rankings within noise." if undecided else ""
+        for score in ("delta_accuracy", "delta_balanced_accuracy")
+    ]
+    clear = sum(low > 0.0 or high < 0.0 for low, high in intervals)
+    likely = ""
+    if found["likeliest"]:
+        entry = found["likeliest"]
+        likely = (
+            f"Likeliest for held-out latents: {words(entry)}, mean rank {entry['mean_rank']:.1f} of {entry['ranked']}. "
+        )
     return (
-        f"Best by the mean of both accuracies over all cells: {words(best)}. Safe: {words(safe)}. Picked on the folds "
-        f"that score them, so optimistic.{doubt}"
+        f"{likely}Best for the classifier, by the mean of both accuracies: "
+        f"{words(found['best'])}. Safe, by the worst cell: {words(found['safe'])}. Both are picked on the folds that score "
+        f"them, so optimistic; {clear} of {len(intervals)} intervals of a change exclude zero, where 5 % would by chance."
     )
 
 
@@ -206,6 +214,8 @@ def _title(cell: Mapping[str, Any]) -> str:
 
 
 def _short(value: float) -> str:
+    if abs(value) < 1e-6:
+        return "0"
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2g}" if abs(value) < 1 else f"{value:.1f}"
 
 

@@ -193,18 +193,19 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def recommend(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The best point by mean change of accuracy over all cells, and the safe one, whose worst cell is the least bad.
+    """The points that do best over all cells: for the classifier, in their worst cell, and in held-out likelihood.
 
-    Only points that every cell has are compared. Both are picked by looking at the same folds that score them, so
-    their gains are optimistic.
+    Best and safe are picked by looking at the same folds that score them, so their gains are optimistic.
     """
     changes: dict[tuple[str, str], list[float]] = {}
+    ranks: dict[tuple[str, str], list[int]] = {}
     for cell in cells:
         for point in cell["points"]:
-            key = point["sampler"], point["setting"]
-            changes.setdefault(key, []).append(
-                0.5 * (point["delta_accuracy"]["delta"] + point["delta_balanced_accuracy"]["delta"])
-            )
+            change = 0.5 * (point["delta_accuracy"]["delta"] + point["delta_balanced_accuracy"]["delta"])
+            changes.setdefault((point["sampler"], point["setting"]), []).append(change)
+        with_density = [point for point in cell["points"] if point["log_likelihood"] is not None]
+        for rank, point in enumerate(sorted(with_density, key=lambda p: -p["log_likelihood"]), start=1):
+            ranks.setdefault((point["sampler"], point["setting"]), []).append(rank)
 
     def entry(key: tuple[str, str]) -> dict[str, Any]:
         return {
@@ -214,7 +215,10 @@ def recommend(cells: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "worst_change": min(changes[key]),
         }
 
+    likeliest = min(ranks, key=lambda key: np.mean(ranks[key])) if ranks else None
     return {
         "best": entry(max(changes, key=lambda key: np.mean(changes[key]))),
         "safe": entry(max(changes, key=lambda key: min(changes[key]))),
+        "likeliest": likeliest
+        and {**entry(likeliest), "mean_rank": float(np.mean(ranks[likeliest])), "ranked": len(ranks)},
     }

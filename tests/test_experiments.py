@@ -72,7 +72,7 @@ def test_a_run_leaves_what_it_promises(finished, data):
     assert config["config"]["train"]["steps"] == 6 and config["versions"]["jax"] and config["seed"] == 0
     page = (folder / "report.html").read_text()
     assert results["protocols"]["strict"]["comparison"]["sentence"] in page and "leaks" in page
-    assert 'src="http' not in page and page.count("data:image/png") == 5
+    assert 'src="http' not in page and page.count("data:image/png") == 6
     assert "not evidence" in printed
 
     synthetic, real = io.read(folder / "synthetic.nc"), io.read(data)
@@ -80,7 +80,7 @@ def test_a_run_leaves_what_it_promises(finished, data):
     np.testing.assert_array_equal(synthetic.fast.values, real.fast.values)
     held_out = synthetic.attrs["held_out_records"].split("\n")
     assert len(held_out) == 10 and set(held_out) < set(real.names)
-    assert synthetic.attrs["generator"] == "gaussian_cholesky" and synthetic.attrs["protocol"] == "strict"
+    assert synthetic.attrs["generator"] == "rda" and synthetic.attrs["protocol"] == "strict"
 
 
 @pytest.mark.slow
@@ -209,8 +209,8 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
         ("protocol.names", "honest", ["protocol.names", "strict, paper", "honest"]),
         ("sampler.name", "gan", ["sampler.name", "gaussian_cholesky", "gan"]),
         ("sampler.ridge", "=2", ["sampler.ridge", "from 0 to 1", "2.0"]),
-        ("sampler.ridge", "lasso", ["sampler.ridge", "from 0 to 1", "lasso"]),
-        ("sampler.alpha", "=0.5", ["sampler.alpha", "gaussian_cholesky expects only ridge", "0.5"]),
+        ("sampler.ridge", "lasso", ["sampler.ridge", "or likelihood", "lasso"]),
+        ("sampler.bandwidth", "=0.5", ["sampler.bandwidth", "rda expects only alpha, ridge", "0.5"]),
         ("sampler_study.samplers", "('rda', 'gan')", ["sampler_study.samplers", "gaussian_cholesky", "got gan"]),
         ("sampler_study.ridges", "(0.5, 2.0)", ["sampler_study.ridges", "from 0 to 1"]),
         ("sampler_study.records_per_class", "(1,)", ["records_per_class", "2 and more"]),
