@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.io.checks import UNLABELLED, check_promise, stem
+from gcims_jax.io.checks import UNLABELLED, check_promise, replacing, stem
 from gcims_jax.records import Axis, Records
 
 SLOW, FAST = ("retention_time", "s"), ("drift_time", "ms")
@@ -65,13 +65,8 @@ def write(records: Records, path: Path) -> None:
     for which, axis in (("slow", records.slow), ("fast", records.fast)):
         arrays |= {which: axis.values, f"{which}_name": np.asarray(axis.name), f"{which}_unit": np.asarray(axis.unit)}
     arrays["attrs"] = np.asarray(json.dumps({k: np.asarray(v).tolist() for k, v in records.attrs.items()}))
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
 
 
 def _check_shape(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:

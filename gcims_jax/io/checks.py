@@ -1,5 +1,7 @@
-"""What readers share: promises of a header are checked against the file before anything is allocated."""
+"""What readers and writers share: promises of a header are checked against the file, and files are replaced as a whole."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,17 @@ def check_promise(path: Path, what: str, promised: int, stored: int) -> None:
             f"{path}: expected {what} that fits the file, got a promise of {promised} bytes from {stored} stored ones; "
             "the file is damaged or a decompression bomb"
         )
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when all went well, and leaves nothing otherwise."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def single(

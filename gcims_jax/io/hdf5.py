@@ -13,7 +13,7 @@ import numpy as np
 
 from gcims_jax.errors import InputError
 from gcims_jax.io import netcdf
-from gcims_jax.io.checks import UNLABELLED, check_promise, single, stem
+from gcims_jax.io.checks import UNLABELLED, check_promise, replacing, single, stem
 from gcims_jax.records import Axis, Records
 
 # gc-ims-tools requires a time; records that have none get this.
@@ -50,30 +50,25 @@ def write(records: Records, path: Path) -> None:
     names = [f"{i:0{len(str(len(records)))}d}_{name}".replace("/", "_") for i, name in enumerate(records.names)]
     text = h5py.string_dtype("utf-8")
     about = {key: netcdf.attribute(value) for key, value in records.attrs.items()}
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with h5py.File(temporary, "w", track_order=True) as file:
-            file.attrs.update(about)
-            group = file.create_group("dataset")
-            samples = records.names if records.groups is None else records.groups
-            for key, values in (
-                ("labels", records.labels),
-                ("samples", samples),
-                ("files", names),
-                ("preprocessing", []),
-            ):
-                group.create_dataset(key, data=np.asarray(list(values), object), dtype=text)
-            for name, values_RxT in zip(names, records.values, strict=True):
-                spectrum = file.create_group(name)
-                spectrum.attrs.update({"name": name, "time": NO_TIME, "drift_time_label": _drift_label(records.fast)})
-                spectrum.create_dataset("values", data=values_RxT, compression="gzip", compression_opts=1, shuffle=True)
-                spectrum.create_dataset("ret_time", data=records.slow.values)
-                spectrum.create_dataset("drift_time", data=records.fast.values)
-                lines = np.asarray([f"{key} = {value}" for key, value in about.items()], object)
-                spectrum.create_dataset("meta_attr", data=lines, dtype=text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+        file.attrs.update(about)
+        group = file.create_group("dataset")
+        samples = records.names if records.groups is None else records.groups
+        for key, values in (
+            ("labels", records.labels),
+            ("samples", samples),
+            ("files", names),
+            ("preprocessing", []),
+        ):
+            group.create_dataset(key, data=np.asarray(list(values), object), dtype=text)
+        for name, values_RxT in zip(names, records.values, strict=True):
+            spectrum = file.create_group(name)
+            spectrum.attrs.update({"name": name, "time": NO_TIME, "drift_time_label": _drift_label(records.fast)})
+            spectrum.create_dataset("values", data=values_RxT, compression="gzip", compression_opts=1, shuffle=True)
+            spectrum.create_dataset("ret_time", data=records.slow.values)
+            spectrum.create_dataset("drift_time", data=records.fast.values)
+            lines = np.asarray([f"{key} = {value}" for key, value in about.items()], object)
+            spectrum.create_dataset("meta_attr", data=lines, dtype=text)
 
 
 def _drift_label(axis: Axis) -> str:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.io.checks import check_promise, single
+from gcims_jax.io.checks import check_promise, replacing, single
 from gcims_jax.records import Axis, Records
 
 # A header is some kilobytes of "key = value [unit]" lines; far beyond this there is none.
@@ -161,9 +161,5 @@ def write(records: Records, path: Path) -> None:
         with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as file:
             file.write(data)
         data = buffer.getvalue()
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,13 +7,16 @@ optional, and so is ``covariate_NAME``. Axes are coordinate variables with a ``u
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
 from gcims_jax.errors import InputError
+from gcims_jax.io.checks import check_promise, replacing
 from gcims_jax.records import Axis, Records
 
 COVARIATE = "covariate_"  # prefix of further per-record variables
+NEXUS = ("NX_class", "signal", "axes")
 
 
 def read(path: Path) -> Records:
@@ -46,6 +49,8 @@ def from_dataset(dataset: xr.Dataset, path: Path) -> Records:
             f"got {cubes or 'none'} among {list(dataset.variables)}"
         )
     values = dataset[cubes[0]]
+    if path.is_file():
+        check_promise(path, "values", values.nbytes, path.stat().st_size)
     record, slow, fast = (str(d) for d in values.dims)
     if "label" not in dataset.variables:
         raise InputError(
@@ -67,14 +72,20 @@ def from_dataset(dataset: xr.Dataset, path: Path) -> Records:
             groups=per_record.get("group"),
             names=per_record.get("name"),
             covariates={name.removeprefix(COVARIATE): per_record[name] for name in covariates},
-            attrs={**dataset.attrs, **{k: v for k, v in values.attrs.items() if k == "units"}},
+            attrs={
+                **{k: v for k, v in dataset.attrs.items() if k not in NEXUS},
+                **{k: v for k, v in values.attrs.items() if k == "units"},
+            },
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
 
 def write(records: Records, path: Path) -> None:
-    """Writes a native file; compressed, replaced as a whole or not at all."""
+    """Writes a native file; compressed, replaced as a whole or not at all.
+
+    Attributes of NeXus NXdata let HDF5 viewers such as silx plot it.
+    """
     per_record = {"label": ("record", records.labels), "name": ("record", records.names)}
     if records.groups is not None:
         per_record["group"] = ("record", records.groups)
@@ -89,14 +100,13 @@ def write(records: Records, path: Path) -> None:
         },
         attrs={name: attribute(value) for name, value in attrs.items()},
     )
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with replacing(path) as temporary:
         dataset.to_netcdf(
             temporary, engine="h5netcdf", encoding={"values": {"zlib": True, "complevel": 1, "shuffle": True}}
         )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs["NX_class"], file.attrs["signal"] = "NXdata", "values"
+            file.attrs.create("axes", [".", records.slow.name, records.fast.name], dtype=h5py.string_dtype("utf-8"))
 
 
 def _axis(dataset: xr.Dataset, name: str) -> Axis:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from gcims_jax.errors import InputError
-from gcims_jax.io.checks import UNLABELLED, check_promise, single
+from gcims_jax.io.checks import UNLABELLED, check_promise, replacing, single
 from gcims_jax.records import Records
 
 ZIP_MEMBERS = ("csv_data.csv", "meta_attributes.json")
@@ -55,12 +55,8 @@ def write_csv(records: Records, path: Path) -> None:
     corner = {"label": str(records.labels[0]), "name": str(records.names[0])}
     corner |= {key: np.asarray(value).tolist() for key, value in records.attrs.items()}
     frame = pd.DataFrame(records.values[0], index=records.slow.values, columns=records.fast.values)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
+    with replacing(path) as temporary:
         frame.to_csv(temporary, index_label=json.dumps(corner), lineterminator="\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_folder(records: Records, folder: Path) -> None:
