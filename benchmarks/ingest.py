@@ -7,11 +7,12 @@ of both axes and stores the result in one file: ours by ``python -m experiments.
 ``Dataset`` in the order read, crop, wavelet, store, and once more with ``sequential=True``, which compresses each file
 as it is read and crops afterwards. ``PYTHON`` is an interpreter that has gc-ims-tools, by default this one; where it
 has none, its rows are missing and the table says so. Memory is the sum over a side's processes of their unshared and
-proportional shared memory (PSS), sampled every 20 ms; seconds are of whole processes, imports included, files cached.
+proportional shared memory (PSS), sampled every 20 ms in a run of its own; seconds are of whole processes, imports included, files cached.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ from gcims_jax.records import Axis, Records
 
 SLOW_RANGE, FAST_RANGE = (60.0, 1200.0), (8.0, 15.0)
 PEER = """
-import ims, sys
+import ims, os, sys
 folder, output, sequential = sys.argv[1], sys.argv[2], sys.argv[3] == "sequential"
 if sequential:
     data = ims.Dataset.read_mea(folder, subfolders=True, sequential=True, direction="both", wavelet="db3", level=3)
@@ -34,6 +35,7 @@ else:
 data.cut_rt({slow[0]}, {slow[1]}).cut_dt({fast[0]}, {fast[1]})
 if not sequential:
     data.wavecompr(direction="both", wavelet="db3", level=3)
+os.mkdir(output)
 data.to_hdf5(name="peer", path=output)
 """
 
@@ -63,7 +65,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> None:
         output = folder / f"{kind}.zarr"
         command = [sys.executable, "-m", "experiments.ingest", "--input", str(folder / "in"), "--output", str(output)]
         extra = ["--workers=2", *(["--threads"] if kind == "threads" else [])]
-        rows[f"gcims_jax, 2 {kind}"] = measure([*command, *options, *extra])
+        rows[f"gcims_jax, 2 {kind}"] = measure([*command, *options, *extra], output)
         print(f"stored: {io.read(output).shape}")
     version = "import importlib.metadata as m; print(m.version('gc-ims-tools'))"
     found = subprocess.run([arguments.peer, "-c", version], capture_output=True, text=True)
@@ -72,10 +74,9 @@ def compare(folder: Path, arguments: argparse.Namespace) -> None:
     else:
         for mode in ("whole", "sequential"):
             output = folder / mode
-            output.mkdir()
             script = PEER.format(slow=SLOW_RANGE, fast=FAST_RANGE)
             command = [arguments.peer, "-c", script, str(folder / "in"), str(output), mode]
-            rows[f"gc-ims-tools {found.stdout.strip()}, {mode}"] = measure(command)
+            rows[f"gc-ims-tools {found.stdout.strip()}, {mode}"] = measure(command, output)
     print("\n| | seconds | files/s | peak memory MiB |\n|---|---|---|---|")
     for name, (seconds, peak) in rows.items():
         print(f"| {name} | {seconds:.1f} | {arguments.files / seconds:.2f} | {peak / 2**20:.0f} |")
@@ -106,17 +107,22 @@ def write_files(folder: Path, files: int, rows: int, columns: int) -> None:
         io.write(Records(values_RxT[None], slow, fast, labels=["?"]), path)
 
 
-def measure(command: list[str]) -> tuple[float, int]:
-    """Seconds and peak bytes of a command and the processes that it starts."""
+def measure(command: list[str], output: Path) -> tuple[float, int]:
+    """Seconds of a command, and in a second run peak bytes of it and the processes that it starts.
+
+    Two runs, because the kernel stops a process for milliseconds to add up its memory.
+    """
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:3])} failed:\n{done.stderr[-2000:]}")
+    shutil.rmtree(output)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
         peak = max(peak, sum(map(proportional_bytes, family(process.pid))))
         time.sleep(0.02)
-    seconds = time.perf_counter() - start
-    if process.returncode:
-        sys.exit(f"{' '.join(command[:3])} failed:\n{process.stderr.read()[-2000:]}")
     return seconds, peak
 
 

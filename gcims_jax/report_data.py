@@ -71,7 +71,7 @@ def contact_sheet(looks: Sequence[Look]) -> Figure:
     centre = float(np.median(pooled))
     low, high = float(np.percentile(pooled, 0.5)) - centre, float(pooled.max()) - centre
     norm = AsinhNorm(linear_width=max(high, -low) / 60.0 or 1.0, vmin=low, vmax=max(high, low + 1e-6))
-    columns = max(map(len, rows))
+    columns = max(4, *map(len, rows))  # room for the line about the axes
     figure, axes = page.grid(len(rows), columns, width=1.5, height=1.4)
     for axes_row, row in zip(axes, rows, strict=True):
         for ax in axes_row:

@@ -115,7 +115,7 @@ def test_provenance_is_in_every_file(ending, tmp_path):
 def test_a_writer_that_fails_leaves_the_old_file(ending, tmp_path, monkeypatch):
     path = tmp_path / f"set{ending}"
     io.write(one_record(), path)
-    before = path.read_bytes()
+    before = content(path)
 
     def full(*_):
         raise OSError("no space left on device")
@@ -123,7 +123,35 @@ def test_a_writer_that_fails_leaves_the_old_file(ending, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="no space"):
         io.write(one_record(7, 9), path)
-    assert path.read_bytes() == before and os_listing(tmp_path) == [path.name]
+    assert content(path) == before and os_listing(tmp_path) == [path.name]
+
+
+def content(path):
+    """Bytes of a file, or of all files of a store."""
+    return {p: p.read_bytes() for p in path.rglob("*") if p.is_file()} if path.is_dir() else path.read_bytes()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b"", lambda b: b[: len(b) // 2], lambda b: b"\xff" * len(b)])
+def test_damaged_stores_give_records_or_a_clear_error(damage, tmp_path):
+    """One file of a store at a time."""
+    path = tmp_path / "set.zarr"
+    io.write(one_record(), path)
+    refused = 0
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        whole = file.read_bytes()
+        file.write_bytes(damage(whole))
+        try:
+            io.read(path)
+        except InputError as error:
+            assert str(path) in str(error)
+            refused += 1
+        file.write_bytes(whole)
+    assert refused >= 6
+    next(file for file in path.joinpath("values", "c").rglob("*") if file.is_file()).unlink()
+    with pytest.raises(InputError, match="NaN"):
+        io.read(path)
+    io.write(one_record(), path)
+    np.testing.assert_array_equal(io.read(path).values, one_record().values)
 
 
 def os_listing(folder):

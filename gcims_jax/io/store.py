@@ -38,20 +38,28 @@ def write(records: Records, path: Path) -> None:
     """Writes a store; one that was there is replaced when the new one is complete."""
     part = path.with_name(f".{path.name}.tmp")
     shutil.rmtree(part, ignore_errors=True)
-    values = create(part, records.slow, records.fast, len(records))
-    for i, record_RxT in enumerate(records.values):
-        values[i] = record_RxT
-    complete(part, len(records), records)
-    move(part, path)
+    try:
+        values = create(part, records.slow, records.fast, len(records))
+        for i, record_RxT in enumerate(records.values):
+            values[i] = record_RxT
+        complete(part, len(records), vars(records))
+        move(part, path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def move(part: Path, path: Path) -> None:
-    """Puts a complete store in its place."""
+    """Puts a complete store in its place; one that was there goes only when the new one stands."""
     old = path.with_name(f".{path.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if path.exists():
-        path.rename(old)
-    part.rename(path)
+        path.replace(old)
+    try:
+        part.replace(path)
+    except OSError:
+        if old.exists():
+            old.replace(path)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -64,6 +72,7 @@ def create(folder: Path, slow: Axis, fast: Axis, capacity: int) -> zarr.Array:
         shape=(capacity, *shape),
         chunks=(1, rows, shape[1]),
         dtype="float32",
+        fill_value=np.nan,  # a chunk that got lost is missing values, not zeros
         dimension_names=("record", slow.name, fast.name),
     )
 
@@ -73,7 +82,7 @@ def resume(folder: Path) -> zarr.Array:
     return zarr.open_group(folder, mode="r+")["values"]
 
 
-def complete(folder: Path, count: int, about: Records | Mapping[str, Any]) -> None:
+def complete(folder: Path, count: int, about: Mapping[str, Any]) -> None:
     """Cuts the store to the records that were written, and adds everything else.
 
     Args:
@@ -81,7 +90,6 @@ def complete(folder: Path, count: int, about: Records | Mapping[str, Any]) -> No
       count: records in it.
       about: what ``Records`` holds apart from values.
     """
-    about = about if isinstance(about, Mapping) else vars(about)
     values = resume(folder)
     values.resize((count, *values.shape[1:]))
     attrs = dict(about["attrs"])
