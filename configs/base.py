@@ -121,6 +121,7 @@ def get_config() -> ConfigDict:
     config.protocol.repeats = 1
     config.protocol.grouped = False  # True keeps every group on one side of each split
     config.protocol.ratio = 1.0  # synthetic records per training record
+    config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
 
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds

@@ -129,7 +129,7 @@ def _show(
     fold, method, plan = setup.folds[0], setup.method, setup.compression
     shape = compressed_NxRxT.shape[1:]
     generator = _fit(protocol, 0, setup, seed, compressed_NxRxT, labels_N, workdir)
-    draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method.ratio)
+    draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method)
     draw_key = protocols.fold_keys(seed, protocol, 0)[1]
     synthetic_SxRxT = protocols.draw(draw_key, generator, method, draw_labels_S, shape)
 

@@ -159,6 +159,7 @@ def _method(config: ConfigDict) -> Method:
         sampler=config.sampler.name,
         sampler_options=tuple(sorted(options.items())),
         ratio=config.protocol.ratio,
+        balanced=config.protocol.balanced,
     )
     rehearse(method.sampler, options)
     return method

@@ -4,12 +4,14 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import LabelBinarizer, StandardScaler
 from sklearn.svm import SVC
 
 from gcims_jax.errors import InputError
@@ -22,7 +24,7 @@ class ClassifierConfig:
     Attributes:
       name: a key of ``CLASSIFIERS``.
       components: principal components; fewer where the training set has fewer (see ``capped_components``).
-      trees: of the random forest.
+      trees: of the random forest; rounds of boosting.
     """
 
     name: str = "pca_rf"
@@ -55,10 +57,48 @@ def _svm(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixi
     return SVC(C=10.0, class_weight="balanced", random_state=seed)
 
 
+class _PlsDa(ClassifierMixin, BaseEstimator):
+    """Partial least squares on class indicators; the class with the largest prediction (Barker & Rayens 2003)."""
+
+    def __init__(self, components: int) -> None:
+        self.components = components
+
+    def fit(self, features_NxF: np.ndarray, labels_N: np.ndarray) -> "_PlsDa":
+        indicators = LabelBinarizer().fit(labels_N)
+        self.classes_ = indicators.classes_
+        targets = indicators.transform(labels_N)
+        # With two classes the binariser gives one column, the indicator of the second.
+        targets_NxK = np.hstack([1 - targets, targets]) if targets.shape[1] == 1 else targets
+        self.regression_ = PLSRegression(self.components, scale=False).fit(features_NxF, targets_NxK)
+        return self
+
+    def predict(self, features_NxF: np.ndarray) -> np.ndarray:
+        return self.classes_[np.argmax(self.regression_.predict(features_NxF), axis=1)]
+
+
+def _pls_da(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+    """Chemometrics' usual: partial least squares discriminant analysis on whole records."""
+    return _PlsDa(components)
+
+
+def _pca_boosting(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+    """Principal components, then gradient-boosted trees."""
+    boosting = HistGradientBoostingClassifier(max_iter=config.trees, min_samples_leaf=5, random_state=seed)
+    return make_pipeline(PCA(components, random_state=seed), boosting)
+
+
+def _pca_nearest(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+    """Principal components, then the class of the nearest record."""
+    return make_pipeline(PCA(components, random_state=seed), KNeighborsClassifier(1))
+
+
 CLASSIFIERS: dict[str, Callable[[ClassifierConfig, int, int], ClassifierMixin]] = {
     "pca_rf": _pca_rf,
     "pca_logistic": _pca_logistic,
     "svm": _svm,
+    "pls_da": _pls_da,
+    "pca_boosting": _pca_boosting,
+    "pca_nearest": _pca_nearest,
 }
 
 

@@ -41,6 +41,7 @@ class Method:
       sampler: a key of ``SAMPLERS``.
       sampler_options: its keyword options as (name, value) pairs.
       ratio: synthetic records per training record, the same for every class.
+      balanced: draw every class up to 1 + ratio times the largest class instead.
     """
 
     preprocess: PreprocessConfig = PreprocessConfig()
@@ -49,6 +50,7 @@ class Method:
     sampler: str = "rda"
     sampler_options: tuple[tuple[str, Any], ...] = ()
     ratio: float = 1.0
+    balanced: bool = False
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
@@ -167,10 +169,14 @@ def draw(key: Array, generator: Generator, method: Method, labels_S: np.ndarray,
     return codec.decode(generator.codec, np.asarray(latents_SxDxD), method.codec, shape)
 
 
-def synthetic_labels(labels_N: np.ndarray, ratio: float) -> np.ndarray:
-    """Labels to draw: every class ``ratio`` times its training size, at least one record."""
+def synthetic_labels(labels_N: np.ndarray, method: Method) -> np.ndarray:
+    """Labels to draw: every class ``ratio`` times its training size, at least one record.
+
+    Balanced, every class gets what it lacks to 1 + ratio times the largest.
+    """
     classes_K, counts_K = np.unique(labels_N, return_counts=True)
-    return np.repeat(classes_K, np.maximum(1, np.round(ratio * counts_K)).astype(int))
+    wanted_K = (1.0 + method.ratio) * counts_K.max() - counts_K if method.balanced else method.ratio * counts_K
+    return np.repeat(classes_K, np.maximum(1, np.round(wanted_K)).astype(int))
 
 
 def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
@@ -210,7 +216,7 @@ def score_fold(
         preprocess.apply(generator.scaling, compressed_NxRxT[part]) for part in (fold.train, fold.test)
     )
     train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
-    draw_labels_S = synthetic_labels(train_labels, method.ratio)
+    draw_labels_S = synthetic_labels(train_labels, method)
     synthetic_SxRxT = draw(draw_key, generator, method, draw_labels_S, shape)
     reconstructed_NxRxT = codec.reconstruct(generator.codec, train_NxRxT, method.codec)
     drawn = time.perf_counter()

@@ -1,5 +1,3 @@
-import dataclasses
-
 import jax
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ from scipy import stats
 from gcims_jax import InputError, classify, protocols, results, verdict
 from gcims_jax.classify import CLASSIFIERS, ClassifierConfig
 from gcims_jax.metrics import score
-from gcims_jax.protocols import ARMS, fit_generator, fold_keys, make_folds, score_fold, synthetic_labels
+from gcims_jax.protocols import ARMS, Method, fit_generator, fold_keys, make_folds, score_fold, synthetic_labels
 
 LABELS = np.repeat([0, 1], [12, 8])
 
@@ -118,12 +116,11 @@ def test_components_are_capped_by_the_data():
 
 
 def test_synthetic_labels_follow_the_ratio():
-    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 0.5)), [6, 4])
-    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 2.0)), [24, 16])
-    np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, 0.01)), [1, 1])
-    for ratio in (0.0, -1.0):
-        with pytest.raises(InputError, match="ratio"):
-            dataclasses.replace(TINY_METHOD, ratio=ratio)
+    for ratio, expected in ((0.5, [6, 4]), (2.0, [24, 16]), (0.01, [1, 1])):
+        np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, Method(ratio=ratio))), expected)
+    for ratio, expected in ((0.5, [6, 10]), (2.0, [24, 28])):  # 12 and 8 records are brought to one size
+        drawn = synthetic_labels(LABELS, Method(ratio=ratio, balanced=True))
+        np.testing.assert_array_equal(np.bincount(drawn), expected)
 
 
 def test_scores_against_hand_counts():
