@@ -121,6 +121,9 @@ def test_synthetic_labels_follow_the_ratio():
     for ratio, expected in ((0.5, [6, 10]), (2.0, [24, 28])):  # 12 and 8 records are brought to one size
         drawn = synthetic_labels(LABELS, Method(ratio=ratio, balanced=True))
         np.testing.assert_array_equal(np.bincount(drawn), expected)
+    for ratio in (0.0, -1.0):
+        with pytest.raises(InputError, match="ratio"):
+            Method(ratio=ratio)
 
 
 def test_scores_against_hand_counts():
