@@ -7,7 +7,8 @@ of both axes and stores the result in one file: ours by ``python -m experiments.
 ``Dataset`` in the order read, crop, wavelet, store, and once more with ``sequential=True``, which compresses each file
 as it is read and crops afterwards. ``PYTHON`` is an interpreter that has gc-ims-tools, by default this one; where it
 has none, its rows are missing and the table says so. Memory is the sum over a side's processes of their unshared and
-proportional shared memory (PSS), sampled every 20 ms in a run of its own; seconds are of whole processes, imports included, files cached.
+proportional shared memory (PSS), sampled every 20 ms in a run of its own; seconds are of whole processes, imports
+included, files cached.
 """
 
 import argparse
@@ -64,7 +65,7 @@ def compare(folder: Path, arguments: argparse.Namespace) -> None:
     for kind in ("threads", "processes"):
         output = folder / f"{kind}.zarr"
         command = [sys.executable, "-m", "experiments.ingest", "--input", str(folder / "in"), "--output", str(output)]
-        extra = ["--workers=2", *(["--threads"] if kind == "threads" else [])]
+        extra = ["--workers=2", *(["--processes"] if kind == "processes" else [])]
         rows[f"gcims_jax, 2 {kind}"] = measure([*command, *options, *extra], output)
         print(f"stored: {io.read(output).shape}")
     version = "import importlib.metadata as m; print(m.version('gc-ims-tools'))"

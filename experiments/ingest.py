@@ -2,8 +2,8 @@
 
     python -m experiments.ingest --input DIR --output store.zarr --rip-relative --fast-range 1.05:2 --fast-level 3
 
-Files are read, cropped and compressed in parallel (Dask: processes of this machine, or a cluster with --scheduler) and
-stored one by one, in the order of their paths. A file that cannot be used is named and skipped; the exit status is
+Files are read, cropped and compressed in parallel (Dask: on this machine, or on a cluster with --scheduler) and stored
+one by one, in the order of their paths. A file that cannot be used is named and skipped; the exit status is
 then 3. The same command again goes on where an interrupted one stopped. --config.data.path takes the store.
 """
 
@@ -89,8 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("smooth_slow", "smooth_fast", "baseline", "baseline_window", "baseline_lam", "baseline_p"):
         add(f"--{name.replace('_', '-')}", type=type(section[name]), default=section[name], help="see configs/base.py")
     add("--workers", type=int, default=min(MOST_WORKERS, os.cpu_count() or 1), help="files at a time on this machine")
-    add("--threads", action="store_true", help="workers are threads of one process: quick to start and small; "
-        "processes, the default, are faster for text files")  # fmt: skip
+    add(
+        "--processes",
+        action="store_true",
+        help="workers are processes, not threads: more memory, faster for text files",
+    )
     add("--scheduler", default="", help="address of a Dask cluster to use instead, for example tcp://host:8786")
     add("--strict", action="store_true", help="stop at the first file that cannot be used")
     return parser
@@ -171,9 +174,9 @@ def _cluster(arguments: argparse.Namespace) -> Iterator[tuple[Client, int]]:
         dask.config.set({"distributed.admin.log-format": "%(message)s"}),
         tempfile.TemporaryDirectory(prefix="ingest_") as folder,
         LocalCluster(
-            n_workers=1 if arguments.threads else arguments.workers,
-            threads_per_worker=arguments.workers if arguments.threads else 1,
-            processes=not arguments.threads,
+            n_workers=arguments.workers if arguments.processes else 1,
+            threads_per_worker=1 if arguments.processes else arguments.workers,
+            processes=arguments.processes,
             dashboard_address=None,
             local_directory=folder,
             silence_logs="CRITICAL",

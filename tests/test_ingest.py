@@ -112,7 +112,7 @@ def test_killed_and_restarted_it_goes_on_where_it_stopped(files, tmp_path):
     stored = folder / "k0" / "r00.mea"
     size = stored.stat().st_size
     stored.write_bytes(b"\0" * size)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, "--processes"], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert_same(output, expected)
     assert not journal.parent.exists()
