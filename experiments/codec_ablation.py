@@ -70,9 +70,7 @@ FIGURES = {
 }
 
 
-def run(
-    setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]
-) -> dict[str, Any]:
+def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
     """Scores every variant of the groups in ``codec_study.groups`` on each split; finished rows are files."""
     start = time.perf_counter()
     groups = setup.codec_study["groups"]
@@ -109,7 +107,7 @@ def run(
     _report(workdir, rows, summary)
     summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
     write_text(workdir / "results.json", to_json(summary))
-    return summary
+    return "\n".join(summary["lines"])
 
 
 def _change(config: CodecConfig, name: str, change: dict[str, Any]) -> CodecConfig:

@@ -83,11 +83,12 @@ def test_coupling_moves_late_peaks_only_and_leaves_other_records_as_they_were():
 def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path):
     config.codec_study.latents = (2, 3)
     setup = settings.prepare(config)
-    summary = latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
+    printed = latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
     written = json.loads((tmp_path / "study" / "results.json").read_text())
-    assert set(written["latents"]) == {"2", "3"} and len(summary["lines"]) == 2
+    assert set(written["latents"]) == {"2", "3"} and len(written["lines"]) == 2
     assert written["latents"]["3"]["linear"]["mse"] < written["latents"]["2"]["linear"]["mse"]
     page = (tmp_path / "study" / "report.html").read_text()
-    assert summary["lines"][0] in page and page.count("data:image/png") == 2
-    again = latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
-    assert again["latents"] == summary["latents"]
+    assert written["lines"][0] in printed and page.count("data:image/png") == 2
+    latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
+    again = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert again["latents"] == written["latents"]
