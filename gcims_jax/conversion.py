@@ -19,8 +19,6 @@ from gcims_jax.grid import Extent, Span
 from gcims_jax.io.folders import Entry, Listing
 from gcims_jax.records import Axis, Records
 
-BLOCK_ROWS = 128  # rows that go through the wavelet at a time: they stay in cache
-
 
 @dataclasses.dataclass(frozen=True)
 class ConversionConfig:
@@ -263,10 +261,5 @@ def _rip_relative(record_RxT: np.ndarray, fast: Axis, source: str) -> Axis:
 
 def _approximate(values_RxT: np.ndarray, plan: Plan) -> np.ndarray:
     config = plan.config
-    if config.fast_level:
-        blocks = [
-            preprocess.approximate(values_RxT[i : i + BLOCK_ROWS], config.wavelet, config.fast_level, 1)
-            for i in range(0, len(values_RxT), BLOCK_ROWS)
-        ]
-        values_RxT = np.concatenate(blocks)
+    values_RxT = preprocess.approximate(values_RxT, config.wavelet, config.fast_level, 1)
     return preprocess.approximate(values_RxT, config.wavelet, config.slow_level, 0)

@@ -12,6 +12,7 @@ is found anew.
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -156,10 +157,38 @@ def crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str)
 
 
 def approximate(values: np.ndarray, wavelet: str, level: int, axis: int) -> np.ndarray:
-    """Wavelet approximation along one axis whose length is a multiple of ``2**level``, in the values' unit."""
+    """Wavelet approximation of a matrix along one axis (0 or 1) whose length is a multiple of ``2**level``.
+
+    In the values' unit, float32. A product with the analysis matrix is several times faster than the cascade of
+    pywt, and the matrix is kept for the next record of the same length.
+    """
+    if not level:
+        return values
+    analysis_RxL = analysis_matrix(values.shape[axis], wavelet, level)
+    return analysis_RxL @ values if axis == 0 else values @ analysis_RxL.T
+
+
+@functools.lru_cache(maxsize=4)
+def analysis_matrix(length: int, wavelet: str, level: int) -> np.ndarray:
+    """Approximation as a matrix, (length / 2^level) × length, float32; rows sum to 1 as the transform is periodic.
+
+    Every row is the one before moved by 2^level points, so a short axis tells them all.
+    """
+    stride = 2**level
+    span = (stride - 1) * (pywt.Wavelet(wavelet).dec_len - 1) + 1
+    short = min(length, stride * -(-2 * span // stride))
+    rows = np.eye(short)
     for _ in range(level):
-        values = pywt.dwt(values, wavelet, mode="periodization", axis=axis)[0]
-    return values / values.dtype.type(2.0 ** (level / 2)) if level else values
+        rows = pywt.dwt(rows, wavelet, mode="periodization", axis=0)[0]
+    rows /= 2.0 ** (level / 2)
+    if short == length:
+        return rows.astype(np.float32)
+    middle = len(rows) // 2
+    offsets = np.arange(short) - middle * stride
+    places = (offsets + stride * np.arange(length // stride)[:, None]) % length
+    matrix = np.zeros((length // stride, length), np.float32)
+    np.put_along_axis(matrix, places, np.broadcast_to(rows[middle].astype(np.float32), places.shape), axis=1)
+    return matrix
 
 
 def approximate_axis(axis: Axis, wavelet: str, level: int) -> Axis:
@@ -169,7 +198,7 @@ def approximate_axis(axis: Axis, wavelet: str, level: int) -> Axis:
     stride = 2**level
     # A filter that keeps straight lines moves all of them by the same number of points; far from both ends it shows.
     index = np.arange(64.0 * stride)
-    offset = approximate(index, wavelet, level, 0)[32] - 32 * stride
+    offset = float(analysis_matrix(len(index), wavelet, level)[32] @ (index - 32 * stride))
     wanted = offset + stride * np.arange(len(axis.values) // stride)
     points = np.arange(len(axis.values))
     inside = np.interp(wanted, points, axis.values)

@@ -141,3 +141,17 @@ def test_scaling_knows_training_records_only():
     other = x.copy()
     other[4:] *= 100.0
     assert preprocess.fit(x[:4], PreprocessConfig()) == preprocess.fit(other[:4], PreprocessConfig())
+
+
+@pytest.mark.parametrize(("wavelet", "level"), [("db3", 3), ("haar", 1), ("bior2.2", 2), ("sym4", 0)])
+@pytest.mark.parametrize("length", [8, 64, 600])
+def test_approximation_is_the_wavelets(wavelet, level, length):
+    x = np.random.default_rng(0).normal(size=(length, 8)).astype(np.float32)
+    expected = x
+    for _ in range(level):
+        expected = pywt.dwt(expected, wavelet, mode="periodization", axis=0)[0]
+    expected = expected / 2 ** (level / 2)
+    np.testing.assert_allclose(preprocess.approximate(x, wavelet, level, 0), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        preprocess.approximate(np.ascontiguousarray(x.T), wavelet, level, 1), expected.T, atol=1e-5
+    )
