@@ -30,6 +30,7 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
     images = save_figures(workdir, figures)
     parts = [
         f'<div class="verdict"><p>Which sampler, how regularised?</p><p>{html.escape(sentence(summary))}</p></div>',
+        _recommendation_table(summary["recommendation"]),
         "<h2>Does it help the classifier?</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy per sampler"),
         "<p>Change against no augmentation on held-out real records, each sampler at its own choice of regularisation; "
@@ -48,6 +49,23 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
         ]
     parts += ["<h2>All figures</h2>", *[cell_table(cell) for cell in cells]]
     write_page(workdir, render_page("Samplers", parts))
+
+
+def _recommendation_table(found: Mapping[str, Any]) -> str:
+    why = {"best": "best for the classifier", "safe": "safe: best worst cell", "likeliest": "likeliest held out"}
+    rows = [
+        [
+            words,
+            found[name]["sampler"],
+            found[name]["setting"],
+            f"{100 * found[name]['mean_change']:+.1f}",
+            f"{100 * found[name]['worst_change']:+.1f}",
+        ]
+        for name, words in why.items()
+        if found[name]
+    ]
+    head = ["", "sampler", "ridge", "mean change [points]", "worst cell [points]"]
+    return table("Over all cells; change is the mean of accuracy and balanced accuracy", head, rows)
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
