@@ -142,9 +142,12 @@ def peers(mean_KxP: np.ndarray, covariance_KxPxP: np.ndarray, factors: Any) -> d
         import torch
     except ImportError:
         return times
-    lower = torch.from_numpy(np.array(factors.lower_KxPxP)) + 1e-6 * torch.eye(size)
-    normal = torch.distributions.MultivariateNormal(torch.from_numpy(mean_KxP.copy()), scale_tril=lower)
-    times["torch"] = seconds(lambda: normal.sample((per_class,)))
+    lower_KxPxP = torch.from_numpy(np.array(factors.lower_KxPxP)) + 1e-6 * torch.eye(size)
+    normals = [
+        torch.distributions.MultivariateNormal(torch.from_numpy(mean_KxP[k].copy()), scale_tril=lower_KxPxP[k])
+        for k in range(CLASSES)
+    ]
+    times["torch"] = seconds(lambda: [normal.sample((per_class,)) for normal in normals])
     return times
 
 
