@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import codec, io, preprocess, protocols, report, results
+from gcims_jax import codec, guard, io, preprocess, protocols, report, results
 from gcims_jax.records import Records
 
 
@@ -81,7 +81,7 @@ def _run_protocol(
                 generator = _fit(protocol, index, setup, seed, compressed_NxRxT, labels_N, workdir)
             draw_key = protocols.fold_keys(seed, protocol, index)[1]
             row = protocols.score_fold(
-                draw_key, generator, setup.method, compressed_NxRxT, labels_N, fold, seed + index
+                draw_key, generator, setup.method, compressed_NxRxT, labels_N, fold, seed + index, protocol
             )
             write_text(path, to_json(row))
         rows.append(json.loads(path.read_text()))
@@ -107,9 +107,8 @@ def _fit(
         seen, directory = setup.folds[index].train, folder / f"fold_{index:03d}"
         title = f"{protocol} fold {index + 1}/{len(setup.folds)}:"
     fit_key = protocols.fold_keys(seed, protocol, index)[0]
-    return protocols.fit_generator(
-        fit_key, compressed_NxRxT[seen], labels_N[seen], setup.method, directory=directory, title=title
-    )
+    part = guard.take(compressed_NxRxT, labels_N, seen)
+    return protocols.fit_generator(fit_key, part, setup.method, directory=directory, title=title)
 
 
 def _show(
@@ -129,7 +128,7 @@ def _show(
     fold, method, plan = setup.folds[0], setup.method, setup.compression
     shape = compressed_NxRxT.shape[1:]
     generator = _fit(protocol, 0, setup, seed, compressed_NxRxT, labels_N, workdir)
-    draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method)
+    draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method.ratio, method.balanced)
     draw_key = protocols.fold_keys(seed, protocol, 0)[1]
     synthetic_SxRxT = protocols.draw(draw_key, generator, method, draw_labels_S, shape)
 

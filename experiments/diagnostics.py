@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import calibration, codec, diagnostics, preprocess, protocols, report_diagnostics
+from gcims_jax import calibration, codec, diagnostics, guard, preprocess, protocols, report_diagnostics
 from gcims_jax.samplers import SAMPLERS
 
 
@@ -36,9 +36,8 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     # The generator's own sampler is not used; interpolation learns nothing that takes time.
     method = dataclasses.replace(setup.method, sampler="smote", sampler_options=())
     directory = workdir / "checkpoints" / "strict" / "fold_000"
-    generator = protocols.fit_generator(
-        fit_key, compressed_NxRxT[fold.train], train_labels, method, directory=directory, title="codec:"
-    )
+    part = guard.take(compressed_NxRxT, labels_N, fold.train)
+    generator = protocols.fit_generator(fit_key, part, method, directory=directory, title="codec:")
     train_NxDxD, test_MxDxD = (
         codec.encode(generator.codec, preprocess.apply(generator.scaling, compressed_NxRxT[part]), method.codec)
         for part in (fold.train, fold.test)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, protocols, report_samplers, sampler_study
+from gcims_jax import guard, preprocess, protocols, report_samplers, sampler_study
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -81,7 +81,7 @@ def _score(
         codec=dataclasses.replace(setup.method.codec, latent=latent),
     )
     fit_key, draw_key = protocols.fold_keys(seed, "strict", index)
-    generator = protocols.fit_generator(fit_key, compressed_NxRxT[fold.train], labels_N[fold.train], method)
+    generator = protocols.fit_generator(fit_key, guard.take(compressed_NxRxT, labels_N, fold.train), method)
     return sampler_study.score_points(
         draw_key, generator, method, points, compressed_NxRxT, labels_N, fold, seed + index
     )

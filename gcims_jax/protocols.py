@@ -5,9 +5,12 @@ alone. Only this protocol carries a verdict.
 
 ``paper``: the published procedure. Scaling, codec and class statistics see all records once, then classifiers are
 cross-validated. Test records have shaped the synthetic ones, so its scores leak; the gap to ``strict`` is reported.
+
+Everything learned carries the records that it has seen (``guard``): under ``strict`` scoring it on one of them raises.
 """
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +20,11 @@ import jax
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from gcims_jax import classify, codec, linalg, metrics, preprocess
+from gcims_jax import classify, codec, guard, linalg, metrics, preprocess
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import Codec, CodecConfig
 from gcims_jax.errors import InputError
+from gcims_jax.guard import Part
 from gcims_jax.preprocess import PreprocessConfig, Scaling
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.train import Curves
@@ -29,7 +33,8 @@ Array = jax.Array
 
 PROTOCOLS = ("strict", "paper")
 LEAKS = {"strict": False, "paper": True}
-ARMS = ("original", "reconstructed", "original+synthetic", "reconstructed+synthetic")
+# What the classifier is trained on; it is always tested on real records ("synthetic" is also known as TSTR).
+ARMS = ("original", "reconstructed", "original+synthetic", "reconstructed+synthetic", "synthetic")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Generator(NamedTuple):
       sampler_state: class statistics.
       curves: training curves per stage.
       seconds: spent on codec and statistics.
+      seen: numbers of the records that all this was learned from.
     """
 
     scaling: Scaling
@@ -86,6 +92,7 @@ class Generator(NamedTuple):
     sampler_state: Any
     curves: dict[str, Curves]
     seconds: dict[str, float]
+    seen: frozenset[int]
 
 
 def make_folds(
@@ -134,8 +141,7 @@ def make_folds(
 
 def fit_generator(
     key: Array,
-    train_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
+    train: Part,
     method: Method,
     *,
     directory: Path | None = None,
@@ -145,22 +151,21 @@ def fit_generator(
 
     Args:
       key: of everything random.
-      train_NxRxT: compressed training records in the input's unit.
-      labels_N: their integer labels.
+      train: compressed training records in the input's unit, see ``guard.take``.
       method: configuration.
       directory: codec checkpoints, continued from where there are any.
       title: prefix of progress bars; None shows none.
     """
     start = time.perf_counter()
-    scaling = preprocess.fit(train_NxRxT, method.preprocess)
-    x_NxRxT = preprocess.apply(scaling, train_NxRxT)
+    scaling = preprocess.fit(train.x_NxRxT, method.preprocess)
+    x_NxRxT = preprocess.apply(scaling, train.x_NxRxT)
     units = (scaling.low, scaling.high - scaling.low)
     fitted, curves = codec.fit(key, x_NxRxT, method.codec, units=units, directory=directory, title=title)
     trained = time.perf_counter()
     latents_NxDxD = codec.encode(fitted, x_NxRxT, method.codec)
-    state = SAMPLERS[method.sampler].fit(latents_NxDxD, labels_N, **dict(method.sampler_options))
+    state = SAMPLERS[method.sampler].fit(latents_NxDxD, train.labels_N, **dict(method.sampler_options))
     seconds = {"codec": trained - start, "sampler": time.perf_counter() - trained}
-    return Generator(scaling, fitted, state, curves, seconds)
+    return Generator(scaling, fitted, state, curves, seconds, train.seen)
 
 
 def draw(key: Array, generator: Generator, method: Method, labels_S: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -169,13 +174,13 @@ def draw(key: Array, generator: Generator, method: Method, labels_S: np.ndarray,
     return codec.decode(generator.codec, np.asarray(latents_SxDxD), method.codec, shape)
 
 
-def synthetic_labels(labels_N: np.ndarray, method: Method) -> np.ndarray:
+def synthetic_labels(labels_N: np.ndarray, ratio: float, balanced: bool) -> np.ndarray:
     """Labels to draw: every class ``ratio`` times its training size, at least one record.
 
     Balanced, every class gets what it lacks to 1 + ratio times the largest.
     """
     classes_K, counts_K = np.unique(labels_N, return_counts=True)
-    wanted_K = (1.0 + method.ratio) * counts_K.max() - counts_K if method.balanced else method.ratio * counts_K
+    wanted_K = (1.0 + ratio) * counts_K.max() - counts_K if balanced else ratio * counts_K
     return np.repeat(classes_K, np.maximum(1, np.round(wanted_K)).astype(int))
 
 
@@ -194,8 +199,9 @@ def score_fold(
     labels_N: np.ndarray,
     fold: Fold,
     seed: int,
+    protocol: str = "strict",
 ) -> dict[str, Any]:
-    """Scores the four arms of one fold on its held-out real records.
+    """Scores the arms of one fold on its held-out real records.
 
     Args:
       draw_key: of the synthetic records.
@@ -205,20 +211,25 @@ def score_fold(
       labels_N: integer labels 0 … K-1.
       fold: which records train the classifier and which test it.
       seed: of the classifier.
+      protocol: a key of ``LEAKS``.
 
     Returns:
       A row that can be written as JSON: sizes, reconstruction errors, arms, training curves, sampler and seconds.
+
+    Raises:
+      LeakError: under ``strict``, a generator that has seen a test record.
     """
     start = time.perf_counter()
     shape = compressed_NxRxT.shape[1:]
     n_classes = int(labels_N.max()) + 1
-    train_NxRxT, test_NxRxT = (
-        preprocess.apply(generator.scaling, compressed_NxRxT[part]) for part in (fold.train, fold.test)
-    )
-    train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
-    draw_labels_S = synthetic_labels(train_labels, method)
+    x_NxRxT = preprocess.apply(generator.scaling, compressed_NxRxT)
+    train, test = (guard.take(x_NxRxT, labels_N, part) for part in (fold.train, fold.test))
+    draw_labels_S = synthetic_labels(train.labels_N, method.ratio, method.balanced)
     synthetic_SxRxT = draw(draw_key, generator, method, draw_labels_S, shape)
-    reconstructed_NxRxT = codec.reconstruct(generator.codec, train_NxRxT, method.codec)
+    synthetic = Part(synthetic_SxRxT, draw_labels_S, generator.seen)
+    reconstructed_NxRxT = codec.reconstruct(generator.codec, train.x_NxRxT, method.codec)
+    reconstructed = Part(reconstructed_NxRxT, train.labels_N, generator.seen | train.seen)
+    train_NxRxT, test_NxRxT = train.x_NxRxT, test.x_NxRxT
     drawn = time.perf_counter()
 
     linear = linalg.fit_two_sided(train_NxRxT, method.codec.latent)
@@ -231,14 +242,22 @@ def score_fold(
         "mse_test_wavelet": _mse(preprocess.threshold_wavelets(test_NxRxT, method.codec.latent**2), test_NxRxT),
         "residual_on": float(codec.residual_on(generator.codec)),
     }
+    training_sets = {
+        "original": train,
+        "reconstructed": reconstructed,
+        "original+synthetic": guard.join(train, synthetic),
+        "reconstructed+synthetic": guard.join(reconstructed, synthetic),
+        "synthetic": synthetic,
+    }
     arms = {}
     for arm in ARMS:
-        records = train_NxRxT if arm.startswith("original") else reconstructed_NxRxT
-        labels = train_labels
-        if arm.endswith("+synthetic"):
-            records, labels = np.concatenate([records, synthetic_SxRxT]), np.concatenate([labels, draw_labels_S])
-        classifier = classify.fit(method.classifier, records, labels, seed)
-        arms[arm] = metrics.score(test_labels, classify.predict(classifier, test_NxRxT), n_classes)._asdict()
+        judge = guard.learn(functools.partial(classify.fit, method.classifier, seed=seed), training_sets[arm])
+        if not LEAKS[protocol]:
+            guard.check_held_out(test, judge)
+        predicted_N = classify.predict(judge.value, test_NxRxT)
+        arms[arm] = metrics.score(test.labels_N, predicted_N, n_classes)._asdict()
+        if arm == "original":
+            agreement = metrics.score(draw_labels_S, classify.predict(judge.value, synthetic_SxRxT), n_classes)
     return {
         "repeat": fold.repeat,
         "fold": fold.fold,
@@ -248,6 +267,7 @@ def score_fold(
         "components": classify.capped_components(method.classifier, len(fold.train), int(np.prod(shape))),
         "reconstruction": reconstruction,
         "arms": arms,
+        "real_to_synthetic": {"accuracy": agreement.accuracy, "balanced_accuracy": agreement.balanced_accuracy},
         "curves": {stage: curves._asdict() for stage, curves in generator.curves.items()},
         "generator": method.sampler,
         "sampler": _sampler_report(generator.sampler_state),

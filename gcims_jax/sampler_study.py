@@ -87,7 +87,7 @@ def score_points(
     train, test = (preprocess.apply(generator.scaling, compressed_NxRxT[part]) for part in (fold.train, fold.test))
     train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
     train_latents, test_latents = (codec.encode(generator.codec, x, method.codec) for x in (train, test))
-    draw_labels_S = synthetic_labels(train_labels, method)
+    draw_labels_S = synthetic_labels(train_labels, method.ratio, method.balanced)
 
     def score(records: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         classifier = classify.fit(method.classifier, records, labels, seed)

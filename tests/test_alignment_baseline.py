@@ -9,7 +9,7 @@ from conftest import TINY_METHOD, make_records
 
 from configs import base
 from experiments import settings
-from gcims_jax import InputError, alignment, io, preprocess, protocols
+from gcims_jax import InputError, alignment, guard, io, preprocess, protocols
 from gcims_jax.baseline import BASELINES, BaselineConfig, correct
 from gcims_jax.preprocess import PreprocessConfig
 
@@ -63,7 +63,7 @@ def test_the_generator_learns_the_reference_from_what_it_is_given(monkeypatch):
     method = dataclasses.replace(TINY_METHOD, preprocess=PreprocessConfig(max_shift=2.0))
     records = make_records()
     labels_N = (records.labels == "class_1").astype(int)
-    generator = protocols.fit_generator(jax.random.key(0), records.values[:16], labels_N[:16], method)
+    generator = protocols.fit_generator(jax.random.key(0), guard.take(records.values, labels_N, range(16)), method)
     expected = preprocess.fit(records.values[:16], method.preprocess)
     np.testing.assert_array_equal(generator.scaling.reference_RxT, expected.reference_RxT)
 

@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
-    {"records", "model", "linalg", "metrics", "normality", "series", "cultures"}
+    {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
     | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment"},
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"},
-    {"joint", "stagewise", "conversion", "inspection"},
+    {"joint", "stagewise", "conversion", "inspection", "generators"},
     {"whole"},
     {"codec", "diagnostics"},
     {"protocols"},

@@ -4,7 +4,7 @@ import pytest
 from conftest import TINY_METHOD, make_records
 from scipy import stats
 
-from gcims_jax import InputError, classify, protocols, results, verdict
+from gcims_jax import InputError, classify, guard, protocols, results, verdict
 from gcims_jax.classify import CLASSIFIERS, ClassifierConfig
 from gcims_jax.metrics import score
 from gcims_jax.protocols import ARMS, Method, fit_generator, fold_keys, make_folds, score_fold, synthetic_labels
@@ -22,8 +22,8 @@ def run(records, method=TINY_METHOD, protocol="strict", n=2):
     for i, fold in enumerate(folds_of(labels)[:n]):
         fit_key, draw_key = fold_keys(0, protocol, i)
         seen = np.arange(len(labels)) if protocol == "paper" else fold.train
-        generator = fit_generator(fit_key, records.values[seen], labels[seen], method)
-        rows.append(score_fold(draw_key, generator, method, records.values, labels, fold, i))
+        generator = fit_generator(fit_key, guard.take(records.values, labels, seen), method)
+        rows.append(score_fold(draw_key, generator, method, records.values, labels, fold, i, protocol))
     return rows
 
 
@@ -71,7 +71,7 @@ def test_strict_learns_nothing_from_test_records(records):
     outcomes = []
     for values in (records.values, spoiled):
         fit_key, draw_key = fold_keys(0, "strict", 0)
-        generator = fit_generator(fit_key, values[fold.train], labels[fold.train], TINY_METHOD)
+        generator = fit_generator(fit_key, guard.take(values, labels, fold.train), TINY_METHOD)
         draws = protocols.draw(draw_key, generator, TINY_METHOD, labels[fold.train], values.shape[1:])
         outcomes.append((generator.scaling, generator.codec, generator.sampler_state, generator.curves, draws))
         row = score_fold(draw_key, generator, TINY_METHOD, values, labels, fold, 0)
@@ -84,10 +84,29 @@ def test_paper_protocol_does_leak(records):
     spoiled = records.values.copy()
     spoiled[folds_of(LABELS)[0].test] *= 3.0
     key = fold_keys(0, "paper", 0)[0]
-    a, b = (fit_generator(key, v, LABELS, TINY_METHOD) for v in (records.values, spoiled))
+    a, b = (fit_generator(key, guard.take(v, LABELS, range(20)), TINY_METHOD) for v in (records.values, spoiled))
     assert a.scaling != b.scaling
     leaves = zip(jax.tree.leaves(a.sampler_state), jax.tree.leaves(b.sampler_state), strict=True)
     assert not all(np.array_equal(one, other) for one, other in leaves)
+
+
+def test_scoring_on_a_record_that_something_learned_from_is_refused(records):
+    """Generator, scaling and codec; the classifier; and a classifier of synthetic records: each by one shared record."""
+    fold = folds_of(LABELS)[0]
+    fit_key, draw_key = fold_keys(0, "strict", 0)
+    one_too_many = np.append(fold.train, fold.test[0])
+    generator = fit_generator(fit_key, guard.take(records.values, LABELS, one_too_many), TINY_METHOD)
+    arguments = (draw_key, generator, TINY_METHOD, records.values, LABELS, fold, 0)
+    with pytest.raises(guard.LeakError, match=rf"got 1 that it has \(numbers {fold.test[0]}\).*paper"):
+        score_fold(*arguments)
+    assert score_fold(*arguments, protocol="paper")["arms"]["original"]["accuracy"] >= 0.0
+
+    train, test = (guard.take(records.values, LABELS, part) for part in (fold.train, fold.test))
+    judge = guard.learn(lambda x_NxRxT, labels_N: 0, train)
+    assert guard.check_held_out(test, judge) is test
+    for leaky in (guard.learn(lambda *_: 0, test), guard.learn(lambda *_: 0, guard.join(train, test))):
+        with pytest.raises(guard.LeakError):
+            guard.check_held_out(test, judge, leaky)
 
 
 def test_rows_are_deterministic_and_hold_every_arm(records):
@@ -118,9 +137,9 @@ def test_components_are_capped_by_the_data():
 
 def test_synthetic_labels_follow_the_ratio():
     for ratio, expected in ((0.5, [6, 4]), (2.0, [24, 16]), (0.01, [1, 1])):
-        np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, Method(ratio=ratio))), expected)
+        np.testing.assert_array_equal(np.bincount(synthetic_labels(LABELS, ratio, False)), expected)
     for ratio, expected in ((0.5, [6, 10]), (2.0, [24, 28])):  # 12 and 8 records are brought to one size
-        drawn = synthetic_labels(LABELS, Method(ratio=ratio, balanced=True))
+        drawn = synthetic_labels(LABELS, ratio, True)
         np.testing.assert_array_equal(np.bincount(drawn), expected)
     for ratio in (0.0, -1.0):
         with pytest.raises(InputError, match="ratio"):

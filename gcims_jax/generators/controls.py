@@ -1,0 +1,169 @@
+"""Plain copies, changed copies and interpolation of training records: what a learned generator has to beat."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from imblearn.over_sampling import SMOTE, RandomOverSampler
+from scipy import ndimage
+from scipy.interpolate import CubicSpline
+
+from gcims_jax.errors import InputError
+from gcims_jax.generators.contract import Generator, Pool, check_labels, check_size, numpy_rng, pick
+
+Array = jax.Array
+
+
+def changed_copies(
+    change: Callable[[np.random.Generator, np.ndarray, Pool, np.ndarray], np.ndarray], **defaults: float
+) -> Generator:
+    """A generator of copies of training records of the label, each changed anew.
+
+    Args:
+      change: ``change(rng, x_SxRxT, pool, picked_S) -> x_SxRxT``.
+      **defaults: options of ``fit`` and their values, sizes of 0 or more.
+    """
+
+    def fit(
+        key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, **options: float
+    ) -> Pool:
+        if unknown := sorted(set(options) - set(defaults)):
+            raise InputError(f"generator: expected options {sorted(defaults)}, got {unknown[0]!r}")
+        sizes = {name: check_size(name, options.get(name, default)) for name, default in defaults.items()}
+        return Pool(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), sizes)
+
+    def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
+        rng = numpy_rng(key)
+        picked_S = pick(rng, state.labels_N, labels_S)
+        return change(rng, state.x_NxRxT[picked_S], state, picked_S).astype(np.float32)
+
+    return Generator(fit, sample)
+
+
+def _same(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    return x_SxRxT
+
+
+def _noisy(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """White noise, in units of the pooled standard deviation within classes."""
+    deviations = [x - x.mean(axis=0) for x in (pool.x_NxRxT[pool.labels_N == k] for k in np.unique(pool.labels_N))]
+    spread = np.sqrt(np.mean(np.concatenate(deviations) ** 2))
+    return x_SxRxT + pool.options["size"] * spread * rng.standard_normal(x_SxRxT.shape, np.float32)
+
+
+def _shifted(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """Whole points along both axes, up to a share of each; points from beyond an edge repeat it."""
+    reach = [round(pool.options["size"] * length) for length in x_SxRxT.shape[1:]]
+    result = np.empty_like(x_SxRxT)
+    for i, x_RxT in enumerate(x_SxRxT):
+        rows, columns = (
+            np.clip(np.arange(length) - rng.integers(-most, most + 1), 0, length - 1)
+            for length, most in zip(x_RxT.shape, reach, strict=True)
+        )
+        result[i] = x_RxT[np.ix_(rows, columns)]
+    return result
+
+
+def _scaled(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """A factor for each record on the [0, 1] scale, log-normal."""
+    return x_SxRxT * np.exp(pool.options["size"] * rng.standard_normal((len(x_SxRxT), 1, 1)))
+
+
+def _masked(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """One band of each axis, up to a share of it, set to the record's median (SpecAugment, Park et al. 2019)."""
+    result = x_SxRxT.copy()
+    for x_RxT in result:
+        fill = np.median(x_RxT)
+        for axis, length in enumerate(x_RxT.shape):
+            width = rng.integers(0, round(pool.options["size"] * length) + 1)
+            start = rng.integers(0, length - width + 1)
+            x_RxT[(slice(None),) * axis + (slice(start, start + width),)] = fill
+    return result
+
+
+def _mixed(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """Mixed with another record of the class, weights from Beta(a, a) (mixup, Zhang et al. 2018, within classes)."""
+    other_S = pick(rng, pool.labels_N, pool.labels_N[picked_S])
+    weight_S = rng.beta(pool.options["concentration"], pool.options["concentration"], len(picked_S))[:, None, None]
+    return weight_S * x_SxRxT + (1.0 - weight_S) * pool.x_NxRxT[other_S]
+
+
+def _warped(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+    """Smooth random warps of both axes and 5 % of intensity, of a hand-set size.
+
+    At size 1 the slow axis moves by a standard deviation of 0.03 at its ends and 0.05 at inner knots, as shares of the axis; the
+    fast axis is scaled by 0.04 and moves by 0.02 at its knots; five knots each.
+    """
+    size = pool.options["size"]
+    n, r, t = x_SxRxT.shape
+    slow_Sx5 = rng.standard_normal((n, 5)) * np.array([0.03, 0.05, 0.05, 0.05, 0.03])
+    fast_Sx5 = rng.standard_normal((n, 5)) * 0.02 + rng.standard_normal((n, 1)) * 0.04 * np.linspace(0.0, 1.0, 5)
+    intensity_S = np.exp(0.05 * size * rng.standard_normal(n))
+    result = np.empty_like(x_SxRxT)
+    for i, x_RxT in enumerate(x_SxRxT):
+        rows, columns = (
+            length * size * _smooth(knots_5, length) + np.arange(length)
+            for length, knots_5 in ((r, slow_Sx5[i]), (t, fast_Sx5[i]))
+        )
+        # Monotone also where a large draw would fold the axis back.
+        rows, columns = np.maximum.accumulate(rows), np.maximum.accumulate(columns)
+        grid = np.meshgrid(rows, columns, indexing="ij")
+        result[i] = intensity_S[i] * ndimage.map_coordinates(x_RxT, grid, order=1, mode="nearest")
+    return result
+
+
+def _smooth(knots_5: np.ndarray, length: int) -> np.ndarray:
+    """A cubic through five knots, evenly spread over the axis."""
+    return CubicSpline(np.linspace(0.0, 1.0, 5), knots_5)(np.linspace(0.0, 1.0, length))
+
+
+def _oversampler(make: Callable[..., object], **defaults: float) -> Generator:
+    """A generator around an over-sampler of imbalanced-learn on whole records; classes with one record are repeated."""
+
+    def fit(
+        key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, **options: float
+    ) -> Pool:
+        if unknown := sorted(set(options) - set(defaults)):
+            raise InputError(f"generator: expected options {sorted(defaults)}, got {unknown[0]!r}")
+        return Pool(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), {**defaults, **options})
+
+    def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
+        rng = numpy_rng(key)
+        labels_S = check_labels(state.labels_N, labels_S)
+        result = np.empty((len(labels_S), *state.x_NxRxT.shape[1:]), np.float32)
+        rows_NxF = state.x_NxRxT.reshape(len(state.labels_N), -1)
+        for label in np.unique(labels_S):
+            own, wanted = state.labels_N == label, labels_S == label
+            if own.sum() < 2:
+                result[wanted] = state.x_NxRxT[own]
+                continue
+            # The library over-samples one class against another; which one makes no difference to the first.
+            count = int(own.sum())
+            seed = int(rng.integers(2**31))
+            sampler = make({1: count + int(wanted.sum())}, count, seed, **state.options)
+            x, y = sampler.fit_resample(
+                np.concatenate([rows_NxF[own], rows_NxF[own][:2]]), np.repeat([1, 0], [count, 2])
+            )
+            result[wanted] = x[np.flatnonzero(y == 1)[count:]].reshape(-1, *result.shape[1:])
+        return result
+
+    return Generator(fit, sample)
+
+
+def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> SMOTE:
+    return SMOTE(sampling_strategy=target, k_neighbors=min(int(neighbours), count - 1), random_state=seed)
+
+
+def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> RandomOverSampler:
+    return RandomOverSampler(sampling_strategy=target, shrinkage={1: shrinkage}, random_state=seed)
+
+
+duplicate = changed_copies(_same)
+noise = changed_copies(_noisy, size=0.5)
+shift = changed_copies(_shifted, size=0.03)
+scale = changed_copies(_scaled, size=0.1)
+mask = changed_copies(_masked, size=0.15)
+mix = changed_copies(_mixed, concentration=1.0)
+warp = changed_copies(_warped, size=1.0)
+raw_smote = _oversampler(_smote, neighbours=5)
+raw_bootstrap = _oversampler(_bootstrap, shrinkage=0.5)

@@ -1,0 +1,96 @@
+"""One contract for every generator of records, and what each is meant to change."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gcims_jax import InputError, linalg
+from gcims_jax.generators import GENERATORS, FittedCodec
+from gcims_jax.generators.contract import pick
+
+LABELS = np.repeat([0, 1, 2], [7, 4, 1])
+RNG = np.random.default_rng(0)
+RECORDS = (RNG.normal(0.0, 0.02, (12, 16, 24)) + LABELS[:, None, None] / 4).astype(np.float32)
+RECORDS[:, 6:9, 10:14] += 0.5
+OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}, "shift": {"size": 0.2}, "mask": {"size": 0.4}}
+
+
+def fit_codec(key, x_NxRxT):
+    basis = linalg.fit_two_sided(x_NxRxT, 3)
+    return FittedCodec(
+        lambda x: basis.slow_RxD.T @ (x - basis.mean_RxT) @ basis.fast_TxD,
+        lambda e: (basis.mean_RxT + basis.slow_RxD @ e @ basis.fast_TxD.T).astype(np.float32),
+    )
+
+
+def fitted(name, **options):
+    return GENERATORS[name].fit(
+        jax.random.key(0), RECORDS, LABELS, fit_codec=fit_codec, **{**OPTIONS.get(name, {}), **options}
+    )
+
+
+def draws(name, seed=1, labels=LABELS, **options):
+    return GENERATORS[name].sample(jax.random.key(seed), fitted(name, **options), labels)
+
+
+@pytest.mark.parametrize("name", sorted(GENERATORS))
+def test_contract(name):
+    wanted = np.array([2, 0, 0, 1, 2, 0, 1])
+    generator, state = GENERATORS[name], fitted(name)
+    x_SxRxT = generator.sample(jax.random.key(1), state, wanted)
+    assert x_SxRxT.shape == (7, 16, 24) and x_SxRxT.dtype == np.float32 and np.all(np.isfinite(x_SxRxT))
+    np.testing.assert_array_equal(x_SxRxT, generator.sample(jax.random.key(1), state, wanted))
+    means = [x_SxRxT[wanted == k].mean() for k in range(3)]
+    assert means[0] < means[1] < means[2]  # each label gets records of its class
+    if name not in ("duplicate", "reconstruction"):
+        other = generator.sample(jax.random.key(2), state, wanted)
+        assert not np.array_equal(x_SxRxT[1:], other[1:])
+    with pytest.raises(InputError, match="labels to draw"):
+        generator.sample(jax.random.key(1), state, np.array([0, 5]))
+
+
+@pytest.mark.parametrize("name", ["noise", "shift", "scale", "mask", "warp"])
+def test_size_zero_changes_nothing(name):
+    np.testing.assert_allclose(draws(name, size=0.0), draws("duplicate"), atol=1e-6)
+
+
+def test_copies_are_used_equally_often():
+    labels = np.zeros(21, int)
+    copies = draws("duplicate", labels=labels)
+    counts = [np.sum(np.all(copies == x, axis=(1, 2))) for x in RECORDS[:7]]
+    assert counts == [3] * 7
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(0, 2**31))
+def test_a_prefix_of_picks_is_even_too(labels, seed):
+    picked = pick(np.random.default_rng(seed), LABELS, np.array(labels))
+    np.testing.assert_array_equal(LABELS[picked], labels)
+    for label in set(labels):
+        used = np.bincount(picked[np.array(labels) == label], minlength=12)[label == LABELS]
+        assert used.max() - used.min() <= 1
+
+
+def test_shift_moves_peaks_by_at_most_its_size_and_keeps_them_whole():
+    moved = draws("shift", size=0.1)
+    rows, columns = moved.mean(axis=2), moved.mean(axis=1)
+    assert set(np.argmax(rows, axis=1)) <= set(range(4, 11)) and set(np.argmax(columns, axis=1)) <= set(range(8, 16))
+    assert len(set(np.argmax(columns, axis=1))) > 1
+
+
+def test_mixtures_and_interpolations_stay_between_records():
+    for name in ("mix", "raw_smote"):
+        x = draws(name)
+        for k in range(3):
+            own = RECORDS[k == LABELS]
+            assert np.all(x[k == LABELS] >= own.min(axis=0) - 1e-5)
+            assert np.all(x[k == LABELS] <= own.max(axis=0) + 1e-5)
+
+
+def test_unknown_and_negative_options_are_refused():
+    with pytest.raises(InputError, match=r"expected options \['size'\], got 'width'"):
+        fitted("noise", width=2.0)
+    with pytest.raises(InputError, match=r"generator.size: expected a number of 0 or more, got -1"):
+        fitted("warp", size=-1.0)
