@@ -123,6 +123,17 @@ def get_config() -> ConfigDict:
     config.protocol.ratio = 1.0  # synthetic records per training record
     config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
 
+    config.study = ConfigDict()  # experiments "leaderboard", "ratio", "learning_curve", "minority"
+    # "class_weights", or keys of gcims_jax.generators.GENERATORS, with options as in "warp:size=2".
+    config.study.candidates = ("latent_rda", "warp")
+    config.study.ratios = (1.0, 5.0)  # synthetic records per training record; balanced, beyond the largest class
+    config.study.modes = ("proportional", "balanced")
+    config.study.classifiers = ("pca_rf", "svm")  # trained with synthetic records
+    config.study.plain_classifiers = ("pca_rf", "svm", "pca_logistic", "pls_da", "pca_nearest")  # without
+    config.study.codec = "tucker"  # linear and free; "transformers" is the method's own
+    config.study.inner_splits = 2  # of each training part, by which doses and classifiers are chosen
+    config.study.records_per_class = (0,)  # most training records of a class, 0 for all
+
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds
     config.codec_study.train_records = 0  # above 0: random draws of so many training records instead of folds

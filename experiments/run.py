@@ -21,6 +21,7 @@ from experiments import (
     cross_dimension,
     diagnostics,
     latent_dimension,
+    leaderboard,
     sampler_study,
     settings,
     workdir,
@@ -35,6 +36,7 @@ EXPERIMENTS = {
     "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,
     "diagnostics": diagnostics.run,
+    "leaderboard": leaderboard.run,
     "sampler_study": sampler_study.run,
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import data
-from gcims_jax import io, preprocess, simulate
+from gcims_jax import io, preprocess, simulate, study
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import CodecConfig, check_latent
@@ -21,6 +21,7 @@ from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
 from gcims_jax.records import Records
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.samplers import options as sampler_options
+from gcims_jax.study_results import MODES
 from gcims_jax.train import TrainConfig
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
@@ -61,6 +62,43 @@ class SamplerStudy:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What the studies of usefulness compare.
+
+    Attributes:
+      candidates: generators, as ``study.parse_candidate`` reads them; "none" is always among them.
+      doses: ratios × modes.
+      classifiers: keys of ``CLASSIFIERS`` that are trained with synthetic records.
+      plain_classifiers: that may be chosen without.
+      codec: a key of ``study.CODECS``.
+      inner_splits: of each training part, to choose by; 1 to 3.
+      records_per_class: points of the learning curve, 0 for all.
+    """
+
+    candidates: tuple[study.Candidate, ...]
+    doses: tuple[study.Dose, ...]
+    classifiers: tuple[str, ...]
+    plain_classifiers: tuple[str, ...]
+    codec: str
+    inner_splits: int
+    records_per_class: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for name in (*self.classifiers, *self.plain_classifiers):
+            ClassifierConfig(name)
+        if not self.classifiers or not self.doses or not self.records_per_class:
+            raise InputError("study: expected one or more classifiers, ratios, modes and records_per_class, got none")
+        if wrong := [dose.ratio for dose in self.doses if not 0.0 < dose.ratio < math.inf]:
+            raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]}")
+        if self.codec not in study.CODECS:
+            raise InputError(f"study.codec: expected one of {', '.join(study.CODECS)}, got {self.codec!r}")
+        if self.inner_splits not in (1, 2, 3):
+            raise InputError(f"study.inner_splits: expected 1, 2 or 3, got {self.inner_splits}")
+        if any(most < 0 or most == 1 for most in self.records_per_class):
+            raise InputError(f"study.records_per_class: expected 0 (all) or 2 and more, got {self.records_per_class}")
+
+
 class Setup(NamedTuple):
     """All that a run needs, checked before anything long starts or anything is written.
 
@@ -72,6 +110,8 @@ class Setup(NamedTuple):
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol.
       sampler_study: grid of the sampler study.
+      study: what the studies of usefulness compare.
+      grouped: whether groups stay together.
       seed: of the run.
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
@@ -85,6 +125,8 @@ class Setup(NamedTuple):
     protocols: tuple[str, ...]
     folds: list[Fold]
     sampler_study: SamplerStudy
+    study: Study
+    grouped: bool
     seed: int
     variability: simulate.Variability | None
     codec_study: dict[str, Any]
@@ -132,6 +174,8 @@ def prepare(config: ConfigDict) -> Setup:
         protocols=protocols,
         folds=folds,
         sampler_study=sampler_study,
+        study=_study(config),
+        grouped=config.protocol.grouped,
         seed=config.seed,
         variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
         codec_study=config.codec_study.to_dict(),
@@ -171,6 +215,22 @@ def _sampler_study(config: ConfigDict) -> SamplerStudy:
         ridges=tuple(config.sampler_study.ridges),
         latents=tuple(config.sampler_study.latents) or (config.codec.latent,),
         records_per_class=tuple(config.sampler_study.records_per_class) or (0,),
+    )
+
+
+def _study(config: ConfigDict) -> Study:
+    options = config.study
+    if unknown := [mode for mode in options.modes if mode not in MODES]:
+        raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
+    names = [name for name in options.candidates if name != study.PLAIN.name]
+    return Study(
+        candidates=(study.PLAIN, *(study.parse_candidate(name) for name in names)),
+        doses=tuple(study.Dose(ratio, mode == "balanced") for mode in options.modes for ratio in options.ratios),
+        classifiers=tuple(options.classifiers),
+        plain_classifiers=tuple(options.plain_classifiers),
+        codec=options.codec,
+        inner_splits=options.inner_splits,
+        records_per_class=tuple(options.records_per_class),
     )
 
 

@@ -46,7 +46,8 @@ class ClassifierConfig:
 def _pca_rf(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
     """The paper's: principal components, then a random forest."""
     weight = "balanced" if config.class_weights else None
-    forest = RandomForestClassifier(config.trees, class_weight=weight, random_state=seed, n_jobs=-1)
+    # One thread: for a few hundred records starting more takes longer than the trees.
+    forest = RandomForestClassifier(config.trees, class_weight=weight, random_state=seed)
     return make_pipeline(PCA(components, random_state=seed), forest)
 
 

@@ -16,8 +16,8 @@ LAYERS = [
     {"whole"},
     {"codec", "diagnostics"},
     {"protocols"},
-    {"results", "sampler_study"},
-    {"report", "report_samplers", "report_codec", "report_diagnostics", "report_data"},
+    {"results", "sampler_study", "study", "study_results"},
+    {"report", "report_samplers", "report_codec", "report_diagnostics", "report_data", "report_study"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -1,0 +1,55 @@
+"""All generators against each other: which helps which classifier, with what is chosen chosen inside training parts."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from experiments import cells
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+from gcims_jax import report_study, study, study_results
+
+
+def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+    """Scores every candidate in every fold, then writes ``results.json``, figures and report.
+
+    Args:
+      setup: checked data and configuration.
+      seed: of the run.
+      workdir: claimed work directory.
+      provenance: not used: no records are written.
+      seconds: stages already done, by name.
+
+    Returns:
+      The answer, as text.
+    """
+    start = time.perf_counter()
+    options = setup.study
+    rows = cells.run(
+        setup,
+        seed,
+        workdir,
+        candidates=options.candidates,
+        classifiers=options.classifiers,
+        inner_splits=options.inner_splits,
+    )
+    plain = cells.run(
+        setup,
+        seed,
+        workdir,
+        candidates=(study.PLAIN,),
+        classifiers=options.plain_classifiers,
+        inner_splits=options.inner_splits,
+        tag="plain",
+    )["none"]
+    summary = {
+        "dataset": cells.dataset(setup),
+        "folds": len(setup.folds),
+        "codec": options.codec,
+        "lines": study_results.leaderboard(rows, options.classifiers),
+        "context": study_results.honest_context(rows, plain, options.classifiers),
+        "timing": {**seconds, "study": time.perf_counter() - start},
+    }
+    report_study.write_leaderboard(workdir, summary)
+    write_text(workdir / "results.json", to_json(summary))
+    return report_study.leaderboard_sentence(summary)
