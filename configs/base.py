@@ -134,6 +134,13 @@ def get_config() -> ConfigDict:
     config.study.inner_splits = 2  # of each training part, by which doses and classifiers are chosen
     config.study.records_per_class = (0,)  # most training records of a class, 0 for all
 
+    config.calibration = ConfigDict()  # experiment "calibrate_verdict"
+    config.calibration.data_sets = 200
+    config.calibration.records = (60, 200)
+    config.calibration.ratios = (1.0, 4.0)  # of the planted gains
+    config.calibration.folds = 5
+    config.calibration.repeats = 2
+
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds
     config.codec_study.train_records = 0  # above 0: random draws of so many training records instead of folds

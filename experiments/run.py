@@ -17,6 +17,7 @@ from ml_collections import config_flags
 
 from experiments import (
     augmentation,
+    calibrate_verdict,
     codec_ablation,
     cross_dimension,
     diagnostics,
@@ -32,6 +33,7 @@ from gcims_jax.train import TrainingDiverged
 # Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
 EXPERIMENTS = {
     "augmentation": augmentation.run,
+    "calibrate_verdict": calibrate_verdict.run,
     "codec_ablation": codec_ablation.run,
     "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,

@@ -115,6 +115,7 @@ class Setup(NamedTuple):
       seed: of the run.
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
+      calibration: options of the calibration of the verdict.
       also_write: formats of the synthetic records beside netCDF.
     """
 
@@ -130,6 +131,7 @@ class Setup(NamedTuple):
     seed: int
     variability: simulate.Variability | None
     codec_study: dict[str, Any]
+    calibration: dict[str, Any]
     also_write: tuple[str, ...]
 
 
@@ -179,6 +181,7 @@ def prepare(config: ConfigDict) -> Setup:
         seed=config.seed,
         variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
         codec_study=config.codec_study.to_dict(),
+        calibration=config.calibration.to_dict(),
     )
 
 

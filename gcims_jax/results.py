@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gcims_jax.protocols import ARMS, LEAKS
-from gcims_jax.verdict import Comparison, compare, in_words
+from gcims_jax.verdict import Comparison, compare, holm, in_words, posterior, records_needed
 
 Row = Mapping[str, Any]
 
@@ -70,6 +70,10 @@ def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[st
         "reconstruction": {key: _over_folds(rows, "reconstruction", key)["mean"] for key in first["reconstruction"]},
         "arms": {arm: _arm(rows, arm, classes) for arm in ARMS},
         "comparison": comparison(rows, leaks=LEAKS[name]),
+        "per_class": _per_class(rows, classes),
+        "real_to_synthetic": {
+            score: _over_folds(rows, "real_to_synthetic", score) for score in ("accuracy", "balanced_accuracy")
+        },
         "generator": first["generator"],
         "sampler": {
             key: dict(zip(classes, np.array([row["sampler"][key] for row in rows], float).mean(axis=0), strict=True))
@@ -106,6 +110,7 @@ def comparison(rows: Sequence[Row], *, leaks: bool, arm: str = "original+synthet
         compare(_values(rows, "arms", arm, score), _values(rows, "arms", "original", score), test_to_train)
         for score in ("accuracy", "balanced_accuracy")
     )
+    needed = records_needed(accuracy, round(np.mean([row["n_test"] + row["n_train"] for row in rows])))
     return {
         "arms": [arm, "original"],
         "delta_accuracy": accuracy.delta,
@@ -114,12 +119,30 @@ def comparison(rows: Sequence[Row], *, leaks: bool, arm: str = "original+synthet
         "delta_balanced_accuracy": balanced.delta,
         "ci95_balanced_accuracy": balanced.ci95,
         "p_value_balanced_accuracy": balanced.p_value,
+        "posterior": posterior(accuracy)._asdict(),
+        "records_needed": needed,
         "verdict": "no verdict: this protocol leaks" if leaks else in_words(accuracy),
-        "sentence": _sentence(accuracy, len(rows), leaks),
+        "sentence": _sentence(accuracy, len(rows), leaks, needed),
     }
 
 
-def _sentence(c: Comparison, count: int, leaks: bool) -> str:
+def _per_class(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
+    """Change of each class's recall by synthetic records; p-values adjusted for the number of classes."""
+    test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in rows]))
+    with_, without = (_values(rows, "arms", arm, "recall_K") for arm in ("original+synthetic", "original"))
+    changes = {}
+    for k, name in enumerate(classes):
+        there_J = np.isfinite(with_[:, k])
+        if there_J.sum() >= 2:
+            changes[name] = compare(with_[there_J, k], without[there_J, k], test_to_train)
+    adjusted = holm([c.p_value for c in changes.values()])
+    return {
+        name: {"delta": c.delta, "ci95": c.ci95, "p_holm": float(p)}
+        for (name, c), p in zip(changes.items(), adjusted, strict=True)
+    }
+
+
+def _sentence(c: Comparison, count: int, leaks: bool, needed: int | None) -> str:
     figures = (
         f"adding synthetic records changed the accuracy on held-out real records by {100 * c.delta:+.1f} points "
         f"(95 % interval {100 * c.ci95[0]:+.1f} to {100 * c.ci95[1]:+.1f}, p = {c.p_value:.2f}, "
@@ -133,7 +156,8 @@ def _sentence(c: Comparison, count: int, leaks: bool) -> str:
         "no difference": "Synthetic records make no difference to this classifier",
         "cannot tell": "Cannot tell with this many records and folds whether synthetic records help",
     }[in_words(c)]
-    return f"{meaning}: {figures}."
+    advice = f" A difference of this size would take about {needed} records to tell." if needed else ""
+    return f"{meaning}: {figures}." + (advice if in_words(c) == "cannot tell" else "")
 
 
 def _leakage(strict: Sequence[Row], paper: Sequence[Row]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gcims_jax.verdict import compare, in_words
+from gcims_jax.verdict import compare, holm, in_words
 
 Row = Mapping[str, Any]
 SCORES = ("accuracy", "balanced_accuracy")
@@ -122,12 +122,3 @@ def counted(names: Sequence[str]) -> dict[str, int]:
     """How often each name stands in a list, most frequent first."""
     values, counts = np.unique(names, return_counts=True)
     return {str(values[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979): control of the chance of any false finding."""
-    order = np.argsort(p_values)
-    steps = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted.tolist()

@@ -16,8 +16,16 @@ LAYERS = [
     {"whole"},
     {"codec", "diagnostics"},
     {"protocols"},
-    {"results", "sampler_study", "study", "study_results"},
-    {"report", "report_samplers", "report_codec", "report_diagnostics", "report_data", "report_study"},
+    {"results", "sampler_study", "study", "study_results", "calibrate"},
+    {
+        "report",
+        "report_samplers",
+        "report_codec",
+        "report_diagnostics",
+        "report_data",
+        "report_study",
+        "report_calibration",
+    },
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -1,0 +1,16 @@
+"""How often does the verdict say "helps" where nothing helps, and how often where something does?
+
+python -m experiments.run --config configs/calibrate_verdict.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    """200 data sets in each condition."""
+    config = base.get_config()
+    config.experiment = "calibrate_verdict"
+    config.data.n_retention, config.data.n_drift = 64, 128  # not used
+    return config
