@@ -29,7 +29,10 @@ def sentence(summary: Mapping[str, Any]) -> str:
         ),
         key=lambda line: line["true_gain"],
     )
-    text = f"Where nothing helps the verdict says “helps” in at most {100 * shares[SAYS[0]]:.1f} % of data sets, a {SAYS[1]} in up to {100 * shares[SAYS[1]]:.1f} %. "
+    alarms, plain = (f"{100 * shares[test]:.1f} %" for test in SAYS[:2])
+    text = (
+        f"Where nothing helps the verdict says “helps” in at most {alarms} of data sets, a {SAYS[1]} in up to {plain}. "
+    )
     if found:
         return text + (
             f"The smallest gain that it finds in at least 80 % of data sets is {100 * found[0]['true_gain']:.1f} points, "

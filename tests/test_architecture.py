@@ -12,8 +12,8 @@ LAYERS = [
     {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
     | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment"},
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"},
-    {"joint", "stagewise", "conversion", "inspection", "generators"},
-    {"whole"},
+    {"fidelity", "joint", "stagewise", "conversion", "inspection", "generators"},
+    {"whole", "memorisation"},
     {"codec", "diagnostics"},
     {"protocols"},
     {"results", "sampler_study", "study", "study_results", "calibrate"},
