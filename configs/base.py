@@ -131,7 +131,7 @@ def get_config() -> ConfigDict:
     config.study.classifiers = ("pca_rf", "svm")  # trained with synthetic records
     config.study.plain_classifiers = ("pca_rf", "svm", "pca_logistic", "pls_da", "pca_nearest")  # without
     config.study.codec = "tucker"  # linear and free; "transformers" is the method's own
-    config.study.inner_splits = 2  # of each training part, by which doses and classifiers are chosen
+    config.study.inner_splits = 1  # of each training part, by which doses and classifiers are chosen
     config.study.records_per_class = (0,)  # most training records of a class, 0 for all
 
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"

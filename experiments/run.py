@@ -23,6 +23,9 @@ from experiments import (
     diagnostics,
     latent_dimension,
     leaderboard,
+    learning_curve,
+    minority,
+    ratio,
     sampler_study,
     settings,
     workdir,
@@ -39,6 +42,9 @@ EXPERIMENTS = {
     "cross_dimension": cross_dimension.run,
     "diagnostics": diagnostics.run,
     "leaderboard": leaderboard.run,
+    "learning_curve": learning_curve.run,
+    "minority": minority.run,
+    "ratio": ratio.run,
     "sampler_study": sampler_study.run,
 }
 

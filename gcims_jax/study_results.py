@@ -22,16 +22,14 @@ def choose(row: Row, classifier: str, mode: str | None = None) -> int:
     fitting = [
         i
         for i, entry in enumerate(row["outer"])
-        if entry["classifier"] == classifier and (mode is None or entry["balanced"] == (mode == "balanced"))
+        if entry["classifier"] == classifier and mode in (None, mode_of(entry))
     ]
     return max(fitting, key=lambda i: (inner_score(row, i), -row["outer"][i]["ratio"]))
 
 
 def modes_of(row: Row) -> list[str]:
     """The modes that a candidate was scored in; one that adds nothing has none of its own."""
-    if all(entry["n_synthetic"] == 0 for entry in row["outer"]):
-        return ["–"]
-    return [mode for mode in MODES if any(e["balanced"] == (mode == "balanced") for e in row["outer"])]
+    return list(dict.fromkeys(mode_of(entry) for entry in row["outer"]))
 
 
 def leaderboard(rows_by_candidate: Mapping[str, Sequence[Row]], classifiers: Sequence[str]) -> list[dict[str, Any]]:
@@ -46,7 +44,7 @@ def leaderboard(rows_by_candidate: Mapping[str, Sequence[Row]], classifiers: Seq
         first = len(lines)
         for name, rows in rows_by_candidate.items():
             for mode in modes_of(rows[0]):
-                chosen = [row["outer"][choose(row, classifier, None if mode == "–" else mode)] for row in rows]
+                chosen = [row["outer"][choose(row, classifier, mode)] for row in rows]
                 lines.append(
                     {
                         "candidate": name,
@@ -122,3 +120,71 @@ def counted(names: Sequence[str]) -> dict[str, int]:
     """How often each name stands in a list, most frequent first."""
     values, counts = np.unique(names, return_counts=True)
     return {str(values[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}
+
+
+def by_dose(rows_by_candidate: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """One line per candidate, dose and classifier: change against ``none``, nothing chosen."""
+    lines = []
+    reference = {
+        entry["classifier"]: [row["outer"][i] for row in rows_by_candidate["none"]]
+        for i, entry in enumerate(rows_by_candidate["none"][0]["outer"])
+    }
+    for name, rows in rows_by_candidate.items():
+        if name == "none":
+            continue
+        for i, first in enumerate(rows[0]["outer"]):
+            entries = [row["outer"][i] for row in rows]
+            lines.append(
+                {
+                    "candidate": name,
+                    "mode": mode_of(first),
+                    "ratio": first["ratio"],
+                    "classifier": first["classifier"],
+                    "n_synthetic": float(np.mean([entry["n_synthetic"] for entry in entries])),
+                    **{score: float(np.mean([entry[score] for entry in entries])) for score in SCORES},
+                    **differences(entries, reference[first["classifier"]], rows),
+                }
+            )
+    return lines
+
+
+def by_class(rows_by_candidate: Mapping[str, Sequence[Row]], ratio: float, counts_K: Sequence[int]) -> dict[str, Any]:
+    """Change of recall per class at one ratio, and its slope by class size, with the interval of overlapping folds.
+
+    The slope is that of a straight line through the classes' changes by the number of halvings of the class size, fitted in
+    every fold.
+    """
+    reference = [row["outer"][0] for row in rows_by_candidate["none"]]
+    plain_JxK = np.array([entry["recall_K"] for entry in reference], float)
+    halvings_K = -np.log2(np.asarray(counts_K, float))
+    test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in rows_by_candidate["none"]]))
+    lines = []
+    for name, rows in rows_by_candidate.items():
+        for i, first in enumerate(rows[0]["outer"]):
+            if name == "none" or (first["ratio"] != ratio and first["n_synthetic"] > 0):
+                continue
+            change_JxK = np.array([row["outer"][i]["recall_K"] for row in rows], float) - plain_JxK
+            slopes_J = []
+            for change_K in change_JxK:
+                there = np.isfinite(change_K)
+                slopes_J.append(np.polyfit(halvings_K[there], change_K[there], 1)[0])
+            slope = compare(np.array(slopes_J), np.zeros(len(slopes_J)), test_to_train)
+            change_K = np.nanmean(change_JxK, axis=0)
+            lines.append(
+                {
+                    "candidate": name,
+                    "mode": mode_of(first),
+                    "change_K": change_K,
+                    "slope": {**slope._asdict(), "verdict": in_words(slope)},
+                    "smallest": float(change_K[np.argmin(counts_K)]),
+                    "largest": float(change_K[np.argmax(counts_K)]),
+                }
+            )
+    return {"recall_K": np.nanmean(plain_JxK, axis=0), "lines": lines}
+
+
+def mode_of(entry: Row) -> str:
+    """The mode of an entry; – where nothing was added."""
+    if entry["n_synthetic"] == 0:
+        return "–"
+    return "balanced" if entry["balanced"] else "proportional"
