@@ -9,7 +9,6 @@ from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelBinarizer, StandardScaler
@@ -73,14 +72,21 @@ class _KernelSvm(ClassifierMixin, BaseEstimator):
         variance = float(self.train_NxF_.var(dtype=np.float64))
         self.gamma_ = 1.0 / (self.train_NxF_.shape[1] * variance) if variance > 0.0 else 1.0
         self.machine_ = SVC(C=self.C, kernel="precomputed", class_weight="balanced", random_state=self.seed)
-        self.machine_.fit(rbf_kernel(self.train_NxF_, gamma=self.gamma_), labels_N)
+        self.machine_.fit(self._kernel(self.train_NxF_), labels_N)
         self.classes_ = self.machine_.classes_
         return self
 
     def predict(self, features_NxF: np.ndarray) -> np.ndarray:
-        return self.machine_.predict(
-            rbf_kernel(np.asarray(features_NxF, np.float32), self.train_NxF_, gamma=self.gamma_)
-        )
+        return self.machine_.predict(self._kernel(np.asarray(features_NxF, np.float32)))
+
+    def _kernel(self, features_MxF: np.ndarray) -> np.ndarray:
+        """exp(-γ·|a-b|²) against the training records, in place: scikit-learn's own goes through float64 and takes four times as long."""
+        kernel_MxN = -2.0 * (features_MxF @ self.train_NxF_.T)
+        kernel_MxN += np.einsum("mf,mf->m", features_MxF, features_MxF)[:, None]
+        kernel_MxN += np.einsum("nf,nf->n", self.train_NxF_, self.train_NxF_)
+        np.maximum(kernel_MxN, 0.0, out=kernel_MxN)
+        kernel_MxN *= -self.gamma_
+        return np.exp(kernel_MxN, out=kernel_MxN)
 
 
 def _svm(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
-    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment"},
+    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment", "warp"},
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"},
     {"fidelity", "joint", "stagewise", "conversion", "inspection", "generators"},
     {"whole", "memorisation"},

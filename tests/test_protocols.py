@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from conftest import TINY_METHOD, make_records
 from scipy import stats
+from sklearn.svm import SVC
 
 from gcims_jax import InputError, classify, guard, protocols, results, verdict
 from gcims_jax.classify import CLASSIFIERS, ClassifierConfig
@@ -124,6 +125,17 @@ def test_every_classifier_learns_an_easy_set(classifier):
     config = ClassifierConfig(classifier, components=22, trees=20)
     x, y = make_records((60, 40)).values, np.repeat([0, 1], [60, 40])
     assert np.mean(classify.predict(classify.fit(config, x[::2], y[::2], 0), x[1::2]) == y[1::2]) >= 0.9
+
+
+def test_the_support_vector_machine_is_scikit_learns():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    x = (rng.normal(size=(90, 8, 10)) + 0.4 * rng.normal(size=(3, 8, 10))[y] + 5.0).astype(np.float32)
+    plain = SVC(C=10.0, class_weight="balanced").fit(x[:60].reshape(60, -1), y[:60])
+    ours = classify.fit(ClassifierConfig("svm"), x[:60], y[:60], 0)
+    expected = plain.predict(x[60:].reshape(30, -1))
+    np.testing.assert_array_equal(classify.predict(ours, x[60:]), expected)
+    assert 0.4 < np.mean(expected == y[60:]) < 1.0  # hard enough to tell
 
 
 def test_components_are_capped_by_the_data():
