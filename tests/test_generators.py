@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 RECORDS = (RNG.normal(0.0, 0.02, (12, 16, 24)) + LABELS[:, None, None] / 4).astype(np.float32)
 RECORDS[:, 6:9, 10:14] += 0.5
 OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}, "shift": {"size": 0.2}, "mask": {"size": 0.4}}
+MAY_COPY = ("duplicate", "reconstruction", "tuned_warp")  # the last where axes stand still, as here
 
 
 def fit_codec(key, x_NxRxT):
@@ -44,7 +45,7 @@ def test_contract(name):
     np.testing.assert_array_equal(x_SxRxT, generator.sample(jax.random.key(1), state, wanted))
     means = [x_SxRxT[wanted == k].mean() for k in range(3)]
     assert means[0] < means[1] < means[2]  # each label gets records of its class
-    if name not in ("duplicate", "reconstruction"):
+    if name not in MAY_COPY:
         other = generator.sample(jax.random.key(2), state, wanted)
         assert not np.array_equal(x_SxRxT[1:], other[1:])
     with pytest.raises(InputError, match="labels to draw"):
@@ -87,6 +88,31 @@ def test_mixtures_and_interpolations_stay_between_records():
             own = RECORDS[k == LABELS]
             assert np.all(x[k == LABELS] >= own.min(axis=0) - 1e-5)
             assert np.all(x[k == LABELS] <= own.max(axis=0) + 1e-5)
+
+
+def moving_records(amplitude, movement, seed=0):
+    """Three classes of three peaks in different amounts; the peaks move together along the slow axis if asked."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat([0, 1, 2], 20)
+    means = np.array([[1.0, 1.0, 0.5], [1.0, 0.5, 1.0], [0.5, 1.0, 1.0]])
+    i, j = np.mgrid[:32, :40]
+    records = []
+    for label in labels:
+        place = 10 + 4 * rng.normal() * movement
+        amounts = means[label] * np.exp(amplitude * rng.normal(size=3))
+        peaks = (a * np.exp(-((i - place - 6 * k) ** 2 + (j - 12 - 6 * k) ** 2) / 8) for k, a in enumerate(amounts))
+        records.append(sum(peaks) + 0.05 * rng.normal(size=i.shape))
+    return np.float32(records), labels
+
+
+def test_chosen_warps_are_none_where_axes_stand_still_and_some_where_they_move():
+    tuned = GENERATORS["tuned_warp"]
+    for seed in (1, 2):
+        still = tuned.fit(jax.random.key(seed), *moving_records(0.5, 0.0, seed), fit_codec=None)
+        assert still.sizes.slow == still.sizes.fast == 0.0
+    moving = tuned.fit(jax.random.key(0), *moving_records(0.1, 1.0), fit_codec=None)
+    assert moving.sizes.slow >= 1.0
+    assert dict(moving.tried)[moving.sizes] == max(dict(moving.tried).values())
 
 
 def test_unknown_and_negative_options_are_refused():

@@ -72,7 +72,7 @@ def test_a_map_composed_with_its_inverse_is_the_identity(parameters):
     p = warp.positions(make((0.01 * offset, 0.1 * log_scale, [0.2 * k for k in knots])), 200)
     grid = np.linspace(0, 1, 200)
     for both in (warp.compose(p, warp.invert(p)), warp.compose(warp.invert(p), p)):
-        np.testing.assert_allclose(both[0, 5:-5], grid[5:-5], atol=3e-3)  # beyond its ends a map is a guess
+        np.testing.assert_allclose(both[0, 20:-20], grid[20:-20], atol=3e-3)  # beyond its ends a map is a guess
 
 
 def test_composing_is_applying_one_after_the_other():

@@ -1,6 +1,6 @@
 """Generators of records: latent draws decoded, changed copies, interpolation. One table."""
 
-from gcims_jax.generators import controls, latent
+from gcims_jax.generators import controls, latent, warps
 from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator
 from gcims_jax.samplers import SAMPLERS
 
@@ -11,7 +11,8 @@ GENERATORS: dict[str, Generator] = {
     "scale": controls.scale,
     "mask": controls.mask,
     "mix": controls.mix,
-    "warp": controls.warp,
+    "warp": warps.warp,
+    "tuned_warp": warps.tuned_warp,
     "raw_smote": controls.raw_smote,
     "raw_bootstrap": controls.raw_bootstrap,
     "reconstruction": latent.reconstruction,

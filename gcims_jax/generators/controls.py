@@ -5,8 +5,6 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from imblearn.over_sampling import SMOTE, RandomOverSampler
-from scipy import ndimage
-from scipy.interpolate import CubicSpline
 
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import Generator, Pool, check_labels, check_size, numpy_rng, pick
@@ -88,35 +86,6 @@ def _mixed(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: 
     return weight_S * x_SxRxT + (1.0 - weight_S) * pool.x_NxRxT[other_S]
 
 
-def _warped(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
-    """Smooth random warps of both axes and 5 % of intensity, of a hand-set size.
-
-    At size 1 the slow axis moves by a standard deviation of 0.03 at its ends and 0.05 at inner knots, as shares of the axis; the
-    fast axis is scaled by 0.04 and moves by 0.02 at its knots; five knots each.
-    """
-    size = pool.options["size"]
-    n, r, t = x_SxRxT.shape
-    slow_Sx5 = rng.standard_normal((n, 5)) * np.array([0.03, 0.05, 0.05, 0.05, 0.03])
-    fast_Sx5 = rng.standard_normal((n, 5)) * 0.02 + rng.standard_normal((n, 1)) * 0.04 * np.linspace(0.0, 1.0, 5)
-    intensity_S = np.exp(0.05 * size * rng.standard_normal(n))
-    result = np.empty_like(x_SxRxT)
-    for i, x_RxT in enumerate(x_SxRxT):
-        rows, columns = (
-            length * size * _smooth(knots_5, length) + np.arange(length)
-            for length, knots_5 in ((r, slow_Sx5[i]), (t, fast_Sx5[i]))
-        )
-        # Monotone also where a large draw would fold the axis back.
-        rows, columns = np.maximum.accumulate(rows), np.maximum.accumulate(columns)
-        grid = np.meshgrid(rows, columns, indexing="ij")
-        result[i] = intensity_S[i] * ndimage.map_coordinates(x_RxT, grid, order=1, mode="nearest")
-    return result
-
-
-def _smooth(knots_5: np.ndarray, length: int) -> np.ndarray:
-    """A cubic through five knots, evenly spread over the axis."""
-    return CubicSpline(np.linspace(0.0, 1.0, 5), knots_5)(np.linspace(0.0, 1.0, length))
-
-
 def _oversampler(make: Callable[..., object], **defaults: float) -> Generator:
     """A generator around an over-sampler of imbalanced-learn on whole records; classes with one record are repeated."""
 
@@ -164,6 +133,5 @@ shift = changed_copies(_shifted, size=0.03)
 scale = changed_copies(_scaled, size=0.1)
 mask = changed_copies(_masked, size=0.15)
 mix = changed_copies(_mixed, concentration=1.0)
-warp = changed_copies(_warped, size=1.0)
 raw_smote = _oversampler(_smote, neighbours=5)
 raw_bootstrap = _oversampler(_bootstrap, shrinkage=0.5)

@@ -1,0 +1,190 @@
+"""Training records with their axes warped: peaks move as they do between runs.
+
+``warp`` takes a hand-set size. ``tuned_warp`` chooses size and smoothness of each axis inside the training part: by how
+well warped copies of the other training records tell the class of each training record. Where the axes stand still no warp
+tells it best, and none is taken.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gcims_jax import warp as warping
+from gcims_jax.generators.contract import Generator, check_size, numpy_rng, pick
+from gcims_jax.warp import Spread
+
+Array = jax.Array
+
+# Size 1: knots of the slow axis move by about 0.05 of it, of the fast axis by 0.02, which is also stretched by 0.04.
+SLOW, FAST = Spread(0.03, 0.03, 0.28), Spread(0.005, 0.04, 0.11)
+KNOTS = 5
+BATCH = 256
+# Standard errors by which a warp has to beat none; the best of many is taken, so one is not enough.
+THRESHOLD = 1.5
+
+
+class Sizes(NamedTuple):
+    """Sizes of random warps.
+
+    Attributes:
+      slow, fast: multiples of ``SLOW`` and ``FAST``.
+      knots: of the slow axis; fewer are smoother.
+      intensity: standard deviation of the logarithm of a factor.
+    """
+
+    slow: float
+    fast: float
+    knots: int = KNOTS
+    intensity: float = 0.05
+
+
+NONE = Sizes(0.0, 0.0, KNOTS, 0.0)
+# Tried one after the other, each at the best of those before it.
+GRID = (
+    ("slow", (0.0, 0.5, 1.0, 2.0, 3.0)),
+    ("fast", (0.0, 0.5, 1.0, 2.0, 3.0)),
+    ("intensity", (0.0, 0.05, 0.15)),
+    ("knots", (3, 5, 8)),
+)
+
+
+class Warps(NamedTuple):
+    """Fitted state.
+
+    Attributes:
+      x_NxRxT, labels_N: training records.
+      sizes: of the warps.
+      tried: sizes that were tried, with their scores.
+    """
+
+    x_NxRxT: np.ndarray
+    labels_N: np.ndarray
+    sizes: Sizes
+    tried: tuple[tuple[Sizes, float], ...]
+
+
+def fit_hand_set(
+    key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, size: float = 1.0
+) -> Warps:
+    """Warps of a given size of both axes, and 5 % of intensity at size 1."""
+    size = check_size("size", size)
+    for length in x_NxRxT.shape[1:]:
+        warping.check_knots(length, KNOTS)
+    return Warps(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), Sizes(size, size, KNOTS, 0.05 * size), ())
+
+
+def fit_tuned(
+    key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, copies: float = 6
+) -> Warps:
+    """Chooses sizes by ``neighbour_scores`` of the training records; a warp has to beat none clearly.
+
+    Args:
+      key: of the warps that are tried, the same for all sizes.
+      x_NxRxT: training records.
+      labels_N: their labels.
+      fit_codec: not used.
+      copies: warped copies of each record to try a size with.
+    """
+    x_NxRxT, labels_N = np.asarray(x_NxRxT, np.float32), np.asarray(labels_N)
+    for length in x_NxRxT.shape[1:]:
+        warping.check_knots(length, max(GRID[3][1]))
+    owner_M = np.tile(np.arange(len(labels_N)), max(1, round(copies)))
+    tried: dict[Sizes, np.ndarray] = {}
+
+    def scores(sizes: Sizes) -> np.ndarray:
+        if sizes not in tried:
+            # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
+            copies_MxRxT = change(key, x_NxRxT[owner_M], sizes, jitter=0.5)
+            tried[sizes] = neighbour_scores(x_NxRxT, labels_N, copies_MxRxT, owner_M)
+        return tried[sizes]
+
+    best = NONE
+    for name, values in GRID:
+        # Knots make a difference only where the slow axis moves.
+        if name != "knots" or best.slow > 0.0:
+            best = max((best._replace(**{name: value}) for value in values), key=lambda sizes: scores(sizes).mean())
+    gain_N = scores(best) - scores(NONE)
+    if gain_N.mean() <= THRESHOLD * gain_N.std(ddof=1) / np.sqrt(len(gain_N)):
+        best = NONE
+    return Warps(x_NxRxT, labels_N, best, tuple((sizes, float(score_N.mean())) for sizes, score_N in tried.items()))
+
+
+def neighbour_scores(
+    x_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    copies_MxRxT: np.ndarray,
+    owner_M: np.ndarray,
+    widths: Sequence[float] = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0),
+) -> np.ndarray:
+    """Log-probability of each record's class given all other records' copies: soft neighbours, classes weighted equally.
+
+    Each copy votes for its class with a Gaussian kernel of the distance; copies of the record itself do not vote. The
+    width with the best mean is taken (leave-one-out kernel discriminant; Goldberger et al. 2005 use the same score).
+
+    Args:
+      x_NxRxT, labels_N: training records.
+      copies_MxRxT: changed copies.
+      owner_M: which record each is a copy of.
+      widths: of the kernel, squared, in units of the median squared distance to the nearest copy.
+    """
+    rows_NxF, copies_MxF = (a.reshape(len(a), -1) for a in (x_NxRxT, copies_MxRxT))
+    squared_NxM = (rows_NxF**2).sum(axis=1)[:, None] + (copies_MxF**2).sum(axis=1) - 2.0 * rows_NxF @ copies_MxF.T
+    own_NxM = owner_M == np.arange(len(labels_N))[:, None]
+    squared_NxM = np.where(own_NxM, np.inf, squared_NxM)
+    nearest_N = squared_NxM.min(axis=1)
+    unit = max(float(np.median(nearest_N)), 1e-12)
+    classes_K = np.unique(labels_N)
+    member_MxK = (labels_N[owner_M][:, None] == classes_K).astype(np.float64)
+    voters_NxK = np.maximum((~own_NxM) @ member_MxK, 1.0)
+    results = []
+    for width in widths:
+        votes_NxK = np.exp(-(squared_NxM - nearest_N[:, None]) / (width * unit)) @ member_MxK / voters_NxK
+        share_N = votes_NxK[np.arange(len(labels_N)), np.searchsorted(classes_K, labels_N)] / votes_NxK.sum(axis=1)
+        # A record without a neighbour of its class anywhere near is no worse than one in a million.
+        results.append(np.log(np.maximum(share_N, 1e-6)))
+    return max(results, key=np.mean)
+
+
+def change(key: Array, x_SxRxT: np.ndarray, sizes: Sizes, jitter: float = 0.0) -> np.ndarray:
+    """Each record warped anew, in batches of one size so that one compiled program does for all.
+
+    ``jitter``: standard deviation in points of a further shift of both axes.
+    """
+    if sizes == NONE and not jitter:
+        return x_SxRxT
+    changed = []
+    for start in range(0, len(x_SxRxT), BATCH):
+        part = x_SxRxT[start : start + BATCH]
+        padded = np.concatenate([part, np.zeros((BATCH - len(part), *part.shape[1:]), np.float32)])
+        spreads = jnp.asarray([sizes.slow, sizes.fast, sizes.intensity, jitter])
+        changed.append(np.asarray(_change(jax.random.fold_in(key, start), padded, spreads, sizes.knots))[: len(part)])
+    return np.concatenate(changed)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def _change(key: Array, x_BxRxT: Array, sizes_4: Array, knots: int) -> Array:
+    slow_key, fast_key, intensity_key, *jitter_keys = jax.random.split(key, 5)
+    n, r, t = x_BxRxT.shape
+    # Steps between more knots are as large as between few, so more of them are rougher, not larger.
+    slow = warping.draw(slow_key, Spread(*(sizes_4[0] * s for s in SLOW)), n, knots)
+    fast = warping.draw(fast_key, Spread(*(sizes_4[1] * s for s in FAST)), n, KNOTS)
+    slow, fast = (
+        axis._replace(offset_N=axis.offset_N + sizes_4[3] / (length - 1) * jax.random.normal(jitter_key, (n,)))
+        for axis, length, jitter_key in zip((slow, fast), (r, t), jitter_keys, strict=True)
+    )
+    factor_B = jnp.exp(sizes_4[2] * jax.random.normal(intensity_key, (n, 1, 1)))
+    return factor_B * warping.apply(x_BxRxT, warping.positions(slow, r), warping.positions(fast, t, 0.0))
+
+
+def sample(key: Array, state: Warps, labels_S: np.ndarray) -> np.ndarray:
+    """Training records of the labels, each warped anew."""
+    picked_S = pick(numpy_rng(key), state.labels_N, labels_S)
+    return change(key, state.x_NxRxT[picked_S], state.sizes)
+
+
+warp = Generator(fit_hand_set, sample)
+tuned_warp = Generator(fit_tuned, sample)
