@@ -134,12 +134,17 @@ def get_config() -> ConfigDict:
     config.study.inner_splits = 1  # of each training part, by which doses and classifiers are chosen
     config.study.records_per_class = (0,)  # most training records of a class, 0 for all
 
+    config.sanity_class = ""  # experiment "synthetic_sanity": whose peaks are shown; "" takes the largest class
+
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"
-    config.calibration.data_sets = 200
+    config.calibration.data_sets = 200  # in each condition where nothing helps
+    config.calibration.planted_data_sets = 100  # in each condition where something does
+    # Each judge with a number of records and of repeats.
+    config.calibration.judges = ("pca_nearest", "pls_da")
     config.calibration.records = (60, 200)
-    config.calibration.ratios = (1.0, 4.0)  # of the planted gains
+    config.calibration.repeats = (10, 4)
+    config.calibration.ratios = (1.0, 4.0, 8.0)  # of the planted gains: synthetic records per training record
     config.calibration.folds = 5
-    config.calibration.repeats = 2
 
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds

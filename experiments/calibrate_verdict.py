@@ -11,6 +11,7 @@ from tqdm import tqdm
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
 from gcims_jax import calibrate, report_calibration
+from gcims_jax.errors import InputError
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -27,29 +28,22 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
       The answer, as text.
     """
     start = time.perf_counter()
-    options = setup.calibration
-    conditions = [
-        calibrate.Condition(kind, ratio, records)
-        for records in options["records"]
-        for kind, ratio in (("permuted", 1.0), ("duplicated", 1.0), *(("population", r) for r in options["ratios"]))
-    ]
+    options = dict(setup.calibration)
+    data_sets = {True: options.pop("data_sets"), False: options.pop("planted_data_sets")}
+    if min(data_sets.values()) < 2:
+        raise InputError(f"calibration: expected 2 or more data sets a condition, got {min(data_sets.values())}")
+    conditions = calibrate.plan(**options)
     lines = []
     for condition in tqdm(conditions, desc="conditions"):
-        path = workdir / "checkpoints" / f"{condition.kind}_{condition.ratio:g}_{condition.records}.json"
+        path = workdir / "checkpoints" / f"{'_'.join(map(str, condition))}.json"
         if not path.exists():
-            seeds = range(seed, seed + options["data_sets"])
-            judged = Parallel(n_jobs=-1)(
-                delayed(calibrate.judge)(s, condition, options["folds"], options["repeats"]) for s in seeds
-            )
-            gains = Parallel(n_jobs=-1)(delayed(calibrate.true_gain)(s, condition, options["folds"]) for s in seeds)
+            seeds = range(seed, seed + data_sets[condition.is_null])
+            with Parallel(n_jobs=-1) as workers:
+                judged = workers(delayed(calibrate.judge)(s, condition) for s in seeds)
+                gains = workers(delayed(calibrate.true_gain)(s, condition) for s in seeds)
             write_text(path, to_json(calibrate.summarise(condition, judged, gains)))
         lines.append(json.loads(path.read_text()))
-    summary = {
-        "lines": lines,
-        "folds": options["folds"],
-        "repeats": options["repeats"],
-        "timing": {**seconds, "study": time.perf_counter() - start},
-    }
+    summary = {"lines": lines, "timing": {**seconds, "study": time.perf_counter() - start}}
     report_calibration.write(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
     return report_calibration.sentence(summary)

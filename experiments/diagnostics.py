@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import calibration, codec, diagnostics, guard, preprocess, protocols, report_diagnostics
+from gcims_jax import codec, diagnostics, guard, preprocess, protocols, report_diagnostics, verdict
 from gcims_jax.samplers import SAMPLERS
 
 
@@ -59,7 +59,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     p_values_Sx2 = np.array([[compared[name].energy.p_value, compared[name].spread_p_value] for name in compared])
     adjusted_Sx2 = p_values_Sx2.copy()
     # The real training records, which come first, are the comparison, not one of those compared.
-    adjusted_Sx2[1:] = calibration.holm(p_values_Sx2[1:].ravel()).reshape(-1, 2)
+    adjusted_Sx2[1:] = verdict.holm(p_values_Sx2[1:].ravel()).reshape(-1, 2)
     seconds["samplers"] = time.perf_counter() - start
 
     start = time.perf_counter()

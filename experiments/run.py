@@ -28,6 +28,7 @@ from experiments import (
     ratio,
     sampler_study,
     settings,
+    synthetic_sanity,
     workdir,
 )
 from gcims_jax.errors import InputError
@@ -46,6 +47,7 @@ EXPERIMENTS = {
     "minority": minority.run,
     "ratio": ratio.run,
     "sampler_study": sampler_study.run,
+    "synthetic_sanity": synthetic_sanity.run,
 }
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)

@@ -116,6 +116,7 @@ class Setup(NamedTuple):
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
       calibration: options of the calibration of the verdict.
+      sanity_class: whose peaks are compared; "" is the largest.
       also_write: formats of the synthetic records beside netCDF.
     """
 
@@ -132,6 +133,7 @@ class Setup(NamedTuple):
     variability: simulate.Variability | None
     codec_study: dict[str, Any]
     calibration: dict[str, Any]
+    sanity_class: str
     also_write: tuple[str, ...]
 
 
@@ -164,6 +166,10 @@ def prepare(config: ConfigDict) -> Setup:
     )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
+    if config.sanity_class and config.sanity_class not in records.labels:
+        raise InputError(
+            f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
+        )
     also_write = tuple(config.also_write)
     if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
         raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
@@ -182,6 +188,7 @@ def prepare(config: ConfigDict) -> Setup:
         variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
         codec_study=config.codec_study.to_dict(),
         calibration=config.calibration.to_dict(),
+        sanity_class=config.sanity_class,
     )
 
 

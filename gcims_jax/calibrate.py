@@ -2,7 +2,8 @@
 
 Small data sets of a known population are judged as real ones are: folds, a classifier with and without synthetic
 records, the corrected test, a word. In the null conditions no generator can help; in the others synthetic records are
-fresh draws from the population itself, the best that any generator could give.
+fresh draws from the population itself, the best that any generator could give. Classes are of equal size: with permuted
+labels any classifier is then right equally often, with whatever it was trained on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,32 +14,40 @@ from scipy import stats
 
 from gcims_jax import classify, protocols, verdict
 from gcims_jax.classify import ClassifierConfig
+from gcims_jax.errors import InputError
 
 SHAPE = (8, 12)
-SHARES_K = np.array([0.4, 0.3, 0.2, 0.1])
-COMPOUNDS = 6
-JUDGE = ClassifierConfig("pca_rf", components=8, trees=10)
+CLASSES = 4
+COMPOUNDS = 12
+SPREAD_BETWEEN, SPREAD_WITHIN = 0.3, 0.6  # of logarithms of amounts
+NOISE = 0.6
 SAYS = ("verdict", "plain t-test over folds", "Bayesian, 95 % better")
+NULLS = ("permuted", "duplicated")
 
 
 class Condition(NamedTuple):
-    """What is judged.
+    """What is judged, and how.
 
     Attributes:
       kind: "permuted" (labels without meaning, class Gaussians), "duplicated" (copies of training records) or "population"
         (fresh records of the class).
       ratio: synthetic records per training record.
       records: in the data set.
+      judge: a key of ``CLASSIFIERS``.
+      folds, repeats: of the cross-validation.
     """
 
     kind: str
     ratio: float
     records: int
+    judge: str
+    folds: int
+    repeats: int
 
     @property
-    def name(self) -> str:
-        """For tables and file names."""
-        return f"{self.kind}, {self.ratio:g} ×, {self.records} records"
+    def is_null(self) -> bool:
+        """Whether nothing can help."""
+        return self.kind in NULLS
 
 
 class Population(NamedTuple):
@@ -54,24 +63,24 @@ class Population(NamedTuple):
 
 
 def population(seed: int) -> Population:
-    """Six peaks and four classes whose mean amounts differ by about the spread within a class."""
+    """Twelve peaks and four classes whose mean amounts differ by half the spread within a class."""
     rng = np.random.default_rng(seed)
     rows, columns = (np.arange(n)[None, :] - rng.uniform(1, n - 2, (COMPOUNDS, 1)) for n in SHAPE)
     peaks_CxRxT = np.exp(-(rows[:, :, None] ** 2 + columns[:, None, :] ** 2) / 2.0)
-    return Population(peaks_CxRxT, rng.normal(0.0, 0.6, (len(SHARES_K), COMPOUNDS)))
+    return Population(peaks_CxRxT, rng.normal(0.0, SPREAD_BETWEEN, (CLASSES, COMPOUNDS)))
 
 
 def draw_records(rng: np.random.Generator, source: Population, labels_N: np.ndarray) -> np.ndarray:
-    """Records N×R×T of the given classes: log-normal amounts, white noise."""
-    noise_NxC = rng.normal(0.0, 0.6, (len(labels_N), COMPOUNDS))
+    """Records N×R×T of the given classes: log-normal amounts, white noise, a log scale."""
+    noise_NxC = rng.normal(0.0, SPREAD_WITHIN, (len(labels_N), COMPOUNDS))
     amounts_NxC = np.exp(source.log_amounts_KxC[labels_N] + noise_NxC)
     x_NxRxT = np.einsum("nc,crt->nrt", amounts_NxC, source.peaks_CxRxT)
-    return np.float32(np.log1p(np.abs(x_NxRxT + rng.normal(0.0, 0.1, x_NxRxT.shape))))
+    return np.float32(np.log1p(np.abs(x_NxRxT + rng.normal(0.0, NOISE, x_NxRxT.shape))))
 
 
 def class_labels(records: int) -> np.ndarray:
-    """Labels of a data set, classes in fixed shares."""
-    return np.repeat(np.arange(len(SHARES_K)), np.maximum(5, np.round(SHARES_K * records)).astype(int))
+    """Labels of a data set, classes of one size."""
+    return np.repeat(np.arange(CLASSES), records // CLASSES)
 
 
 def synthesise(
@@ -93,13 +102,19 @@ def synthesise(
     return synthetic_SxRxT, labels_S
 
 
-def judge(seed: int, condition: Condition, folds: int, repeats: int) -> dict[str, Any]:
-    """One data set, judged: change per fold, and which of ``SAYS`` call it a gain.
+def judge(seed: int, condition: Condition) -> dict[str, Any]:
+    """One data set, judged.
 
     Args:
       seed: of population, records, folds, draws and classifiers.
       condition: what is judged.
-      folds, repeats: of the cross-validation.
+
+    Returns:
+      ``delta``, the mean change, and its standard ``error`` by the corrected test and ``plain_error``; ``word``, the verdict;
+      ``says``, for each of ``SAYS`` whether it calls the change a gain after the first repeat, after two, and so on.
+
+    Raises:
+      InputError: fewer records of a class than folds.
     """
     rng = np.random.default_rng(seed)
     source = population(seed)
@@ -107,85 +122,120 @@ def judge(seed: int, condition: Condition, folds: int, repeats: int) -> dict[str
     x_NxRxT = draw_records(rng, source, labels_N)
     if condition.kind == "permuted":
         labels_N = rng.permutation(labels_N)
-    splits = protocols.make_folds(labels_N, None, folds=folds, repeats=repeats, grouped=False, seed=seed)
-    differences_J, ratio_J = [], []
-    for index, fold in enumerate(splits):
-        differences_J.append(
+    folds = protocols.make_folds(
+        labels_N, None, folds=condition.folds, repeats=condition.repeats, grouped=False, seed=seed
+    )
+    differences_J = np.array(
+        [
             _gain(
                 rng,
                 condition,
                 source,
-                (x_NxRxT, labels_N),
-                fold.train,
+                (x_NxRxT[fold.train], labels_N[fold.train]),
                 (x_NxRxT[fold.test], labels_N[fold.test]),
                 index,
             )
-        )
-        ratio_J.append(len(fold.test) / len(fold.train))
-    differences_J = np.array(differences_J)
-    comparison = verdict.compare(differences_J, np.zeros_like(differences_J), float(np.mean(ratio_J)))
-    # A t-test over folds as if they were independent; without spread it finds nothing.
-    spread = differences_J.std(ddof=1) / np.sqrt(len(differences_J))
-    plain = spread > 0 and differences_J.mean() / spread > stats.t.ppf(0.975, len(differences_J) - 1)
-    word = verdict.in_words(comparison)
+            for index, fold in enumerate(folds)
+        ]
+    )
+    test_to_train = float(np.mean([len(fold.test) / len(fold.train) for fold in folds]))
+    says: dict[str, list[bool]] = {test: [] for test in SAYS}
+    for repeats in range(1, condition.repeats + 1):
+        some_J = differences_J[: repeats * condition.folds]
+        comparison = verdict.compare(some_J, np.zeros_like(some_J), test_to_train)
+        # As if folds were independent; without spread it finds nothing.
+        plain_error = some_J.std(ddof=1) / np.sqrt(len(some_J))
+        plain = plain_error > 0 and some_J.mean() / plain_error > stats.t.ppf(0.975, len(some_J) - 1)
+        word = verdict.in_words(comparison)
+        found = word == "helps", bool(plain), verdict.posterior(comparison).better > 0.95
+        for test, gain in zip(SAYS, found, strict=True):
+            says[test].append(gain)
     return {
         "delta": comparison.delta,
+        "error": comparison.error,
+        "plain_error": float(plain_error),
         "word": word,
-        "says": dict(
-            zip(SAYS, (word == "helps", bool(plain), verdict.posterior(comparison).better > 0.95), strict=True)
-        ),
+        "says": says,
     }
 
 
-def true_gain(seed: int, condition: Condition, folds: int, tested: int = 4000) -> float:
-    """The gain of one training set of the size of a fold's, measured on thousands of fresh records."""
+def true_gain(seed: int, condition: Condition, tested: int = 1000) -> float:
+    """The gain of one training set of the size of a fold's, measured on fresh records."""
     rng = np.random.default_rng(seed)
     source = population(seed)
-    labels_N = class_labels(round(condition.records * (1 - 1 / folds)))
+    labels_N = class_labels(round(condition.records * (1 - 1 / condition.folds)))
     x_NxRxT = draw_records(rng, source, labels_N)
-    test_labels = rng.choice(len(SHARES_K), tested, p=SHARES_K)
-    test = draw_records(rng, source, test_labels), test_labels
+    test_labels_M = class_labels(tested)
+    test_MxRxT = draw_records(rng, source, test_labels_M)
     if condition.kind == "permuted":
         # Labels mean nothing in training nor in testing.
-        labels_N, test = rng.permutation(labels_N), (test[0], rng.permutation(test_labels))
-    return _gain(rng, condition, source, (x_NxRxT, labels_N), np.arange(len(labels_N)), test, seed)
+        labels_N, test_labels_M = rng.permutation(labels_N), rng.permutation(test_labels_M)
+    return _gain(rng, condition, source, (x_NxRxT, labels_N), (test_MxRxT, test_labels_M), seed)
 
 
 def _gain(
     rng: np.random.Generator,
     condition: Condition,
     source: Population,
-    records: tuple[np.ndarray, np.ndarray],
-    train: np.ndarray,
+    train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
     seed: int,
 ) -> float:
     """Accuracy with synthetic records less accuracy without."""
-    x_NxRxT, labels_N = (a[train] for a in records)
-    synthetic_SxRxT, labels_S = synthesise(rng, condition, source, x_NxRxT, labels_N)
-    plain = classify.fit(JUDGE, x_NxRxT, labels_N, seed)
-    augmented = classify.fit(
-        JUDGE, np.concatenate([x_NxRxT, synthetic_SxRxT]), np.concatenate([labels_N, labels_S]), seed
-    )
-    right = [np.mean(classify.predict(one, test[0]) == test[1]) for one in (plain, augmented)]
-    return float(right[1] - right[0])
+    config = ClassifierConfig(condition.judge, components=COMPOUNDS, trees=10)
+    synthetic = synthesise(rng, condition, source, *train)
+    both = (np.concatenate(sides) for sides in zip(train, synthetic, strict=True))
+    plain, augmented = (classify.fit(config, *records, seed) for records in (train, both))
+    right = [np.mean(classify.predict(one, test[0]) == test[1]) for one in (augmented, plain)]
+    return float(right[0] - right[1])
 
 
 def summarise(condition: Condition, judged: Sequence[Mapping[str, Any]], gains: Sequence[float]) -> dict[str, Any]:
     """How often each test says that synthetic records help, with Clopper–Pearson intervals, and the true gain."""
     says = {}
     for test in SAYS:
-        count = sum(row["says"][test] for row in judged)
-        interval = stats.binomtest(count, len(judged)).proportion_ci(0.95, "exact")
-        says[test] = {"share": count / len(judged), "ci95": (float(interval.low), float(interval.high))}
+        counts_R = np.sum([row["says"][test] for row in judged], axis=0)
+        interval = stats.binomtest(int(counts_R[-1]), len(judged)).proportion_ci(0.95, "exact")
+        says[test] = {
+            "share": counts_R[-1] / len(judged),
+            "ci95": (float(interval.low), float(interval.high)),
+            "after_repeats": counts_R / len(judged),
+        }
     words, counts = np.unique([row["word"] for row in judged], return_counts=True)
     return {
         **condition._asdict(),
-        "name": condition.name,
+        "is_null": condition.is_null,
         "data_sets": len(judged),
         "true_gain": float(np.mean(gains)),
         "true_gain_error": float(np.std(gains, ddof=1) / np.sqrt(len(gains))),
         "mean_change": float(np.mean([row["delta"] for row in judged])),
+        "spread_of_change": float(np.std([row["delta"] for row in judged], ddof=1)),
+        "mean_error": float(np.nanmean([row["error"] for row in judged])),
+        "mean_plain_error": float(np.mean([row["plain_error"] for row in judged])),
         "says_helps": says,
         "words": {str(w): int(c) for w, c in zip(words, counts, strict=True)},
     }
+
+
+def plan(
+    judges: Sequence[str], records: Sequence[int], repeats: Sequence[int], ratios: Sequence[float], folds: int
+) -> list[Condition]:
+    """All conditions: the nulls and every planted ratio, for each judge with its number of records and of repeats.
+
+    Raises:
+      InputError: lists of different length, an unknown judge, too few records, folds or repeats, a ratio of 0 or less.
+    """
+    if not len(judges) == len(records) == len(repeats) > 0:
+        raise InputError(
+            "calibration: expected as many records and repeats as judges, one or more, got "
+            f"{len(records)}, {len(repeats)} and {len(judges)}"
+        )
+    if wrong := [ratio for ratio in ratios if not 0.0 < ratio < np.inf]:
+        raise InputError(f"calibration.ratios: expected numbers above 0, got {wrong[0]}")
+    conditions = []
+    for judge_name, count, times in zip(judges, records, repeats, strict=True):
+        ClassifierConfig(judge_name)
+        protocols.make_folds(class_labels(count), None, folds=folds, repeats=times, grouped=False, seed=0)
+        kinds = [*((kind, 1.0) for kind in NULLS), *(("population", ratio) for ratio in ratios)]
+        conditions += [Condition(kind, ratio, count, judge_name, folds, times) for kind, ratio in kinds]
+    return conditions

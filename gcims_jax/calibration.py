@@ -109,10 +109,3 @@ def tail_shares(known_B: np.ndarray, found: np.ndarray) -> tuple[np.ndarray, np.
     above = (1 + len(known_B) - np.searchsorted(known_B, found, side="left")) / (1 + len(known_B))
     below = (1 + np.searchsorted(known_B, found, side="right")) / (1 + len(known_B))
     return above, below
-
-
-def holm(p_values_M: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values: rejecting those up to α keeps the chance of any false alarm at most α."""
-    order_M = np.argsort(p_values_M)
-    stepped_M = np.maximum.accumulate(p_values_M[order_M] * np.arange(len(p_values_M), 0, -1))
-    return np.minimum(stepped_M, 1.0)[np.argsort(order_M)]

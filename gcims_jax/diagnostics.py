@@ -11,9 +11,10 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 from gcims_jax import normality
-from gcims_jax.calibration import LEVEL, TESTS, compute_statistics, find_power, holm, null, p_values, tail_shares
+from gcims_jax.calibration import LEVEL, TESTS, compute_statistics, find_power, null, p_values, tail_shares
 from gcims_jax.errors import InputError
 from gcims_jax.metrics import EnergyTest, energy_test
+from gcims_jax.verdict import holm
 
 POWER = 0.8  # what "Gaussian" asks of the tests at a class's size
 MAX_DIRECTIONS = 4  # with more, tests of all directions at once lose sight of one that is bimodal

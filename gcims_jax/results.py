@@ -70,7 +70,7 @@ def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[st
         "reconstruction": {key: _over_folds(rows, "reconstruction", key)["mean"] for key in first["reconstruction"]},
         "arms": {arm: _arm(rows, arm, classes) for arm in ARMS},
         "comparison": comparison(rows, leaks=LEAKS[name]),
-        "per_class": _per_class(rows, classes),
+        "per_class": per_class(rows, classes),
         "real_to_synthetic": {
             score: _over_folds(rows, "real_to_synthetic", score) for score in ("accuracy", "balanced_accuracy")
         },
@@ -126,7 +126,7 @@ def comparison(rows: Sequence[Row], *, leaks: bool, arm: str = "original+synthet
     }
 
 
-def _per_class(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
+def per_class(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
     """Change of each class's recall by synthetic records; p-values adjusted for the number of classes."""
     test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in rows]))
     with_, without = (_values(rows, "arms", arm, "recall_K") for arm in ("original+synthetic", "original"))
@@ -156,7 +156,7 @@ def _sentence(c: Comparison, count: int, leaks: bool, needed: int | None) -> str
         "no difference": "Synthetic records make no difference to this classifier",
         "cannot tell": "Cannot tell with this many records and folds whether synthetic records help",
     }[in_words(c)]
-    advice = f" A difference of this size would take about {needed} records to tell." if needed else ""
+    advice = f" A difference of this size would take about {needed:,} records to tell." if needed else ""
     return f"{meaning}: {figures}." + (advice if in_words(c) == "cannot tell" else "")
 
 

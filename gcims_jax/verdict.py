@@ -109,13 +109,17 @@ def records_needed(
     ± margin, with the given power. A rough guide: the difference itself is known as badly as its interval says.
 
     Returns:
-      A number of at least ``n_records``; None where no number would do: nothing to go by, or a difference on the margin.
+      A number of at least ``n_records``, rounded up to two digits; None where no number would do: nothing to go by, or a
+      difference on the margin.
     """
     distance = abs(comparison.delta) if abs(comparison.delta) > margin else margin - abs(comparison.delta)
     if not comparison.error > 0.0 or distance < 1e-6:
         return None
     reach = stats.norm.ppf(1.0 - level / 2.0) + stats.norm.ppf(power)
-    return max(n_records, int(np.ceil(n_records * (reach * comparison.error / distance) ** 2)))
+    needed = max(float(n_records), n_records * (reach * comparison.error / distance) ** 2)
+    # Two digits are more than it deserves.
+    unit = 10.0 ** max(np.floor(np.log10(needed)) - 1.0, 0.0)
+    return int(np.ceil(needed / unit) * unit)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -11,7 +11,8 @@ LAYERS = [
     {"errors"},
     {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
     | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment", "warp"},
-    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"},
+    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"}
+    | {"found_peaks"},
     {"fidelity", "joint", "stagewise", "conversion", "inspection", "generators"},
     {"whole", "memorisation"},
     {"codec", "diagnostics"},
@@ -25,6 +26,7 @@ LAYERS = [
         "report_data",
         "report_study",
         "report_calibration",
+        "report_fidelity",
     },
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

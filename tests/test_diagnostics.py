@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import optimize, stats
 
 from gcims_jax import InputError, diagnostics, normality
-from gcims_jax.calibration import TESTS, compute_statistics, find_power, holm, null, p_values
+from gcims_jax.calibration import TESTS, compute_statistics, find_power, null, p_values
 from gcims_jax.diagnostics import compare_draws, diagnose, diagnose_class
 
 
@@ -194,11 +194,6 @@ def test_large_class_is_judged_by_a_part_of_it(monkeypatch):
 def test_more_records_find_more():
     assert find_power(40, 4)["bimodal"] > find_power(20, 4)["bimodal"] + 0.2
     assert find_power(40, 4)["heavy_tailed"] > find_power(20, 4)["heavy_tailed"] + 0.1
-
-
-def test_holm_by_hand():
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
-    np.testing.assert_allclose(holm(np.array([0.9, 0.6])), [1.0, 1.0])
 
 
 def test_draws_are_told_apart_from_held_out_latents_where_they_differ():
