@@ -120,6 +120,7 @@ def get_config() -> ConfigDict:
     config.protocol.folds = 5
     config.protocol.repeats = 1
     config.protocol.grouped = False  # True keeps every group on one side of each split
+    config.protocol.leave_one_group_out = False  # True makes every group, a batch for example, a fold
     config.protocol.ratio = 1.0  # synthetic records per training record
     config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
 

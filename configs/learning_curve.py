@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config = base.get_config()
     config.experiment = "learning_curve"
     config.protocol.repeats = 2
-    config.study.candidates = ("latent_rda", "warp")
+    config.study.candidates = ("latent_rda", "tuned_warp")
     config.study.ratios = (1.0, 5.0)
     config.study.modes = ("balanced",)
     config.study.records_per_class = (5, 10, 20, 0)

@@ -15,6 +15,6 @@ def get_config() -> ConfigDict:
     config.experiment = "minority"
     config.protocol.repeats = 4
     config.data.class_counts = (60, 40, 25, 15, 10)
-    config.study.candidates = ("class_weights", "latent_rda", "warp")
+    config.study.candidates = ("class_weights", "latent_rda", "tuned_warp")
     config.study.ratios = (5.0,)
     return config

@@ -16,6 +16,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import (
+    augment,
     augmentation,
     calibrate_verdict,
     codec_ablation,
@@ -36,6 +37,7 @@ from gcims_jax.train import TrainingDiverged
 
 # Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
 EXPERIMENTS = {
+    "augment": augment.run,
     "augmentation": augmentation.run,
     "calibrate_verdict": calibrate_verdict.run,
     "codec_ablation": codec_ablation.run,

@@ -17,7 +17,7 @@ from gcims_jax.codec import CodecConfig, check_latent
 from gcims_jax.errors import InputError
 from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig
-from gcims_jax.protocols import PROTOCOLS, Fold, Method, make_folds
+from gcims_jax.protocols import PROTOCOLS, Fold, Method, leave_one_group_out, make_folds
 from gcims_jax.records import Records
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.samplers import options as sampler_options
@@ -95,6 +95,8 @@ class Study:
             raise InputError(f"study.codec: expected one of {', '.join(study.CODECS)}, got {self.codec!r}")
         if self.inner_splits not in (1, 2, 3):
             raise InputError(f"study.inner_splits: expected 1, 2 or 3, got {self.inner_splits}")
+        if self.candidates == (study.PLAIN,):
+            raise InputError("study.candidates: expected one or more generators beside none, got none")
         if any(most < 0 or most == 1 for most in self.records_per_class):
             raise InputError(f"study.records_per_class: expected 0 (all) or 2 and more, got {self.records_per_class}")
 
@@ -156,14 +158,17 @@ def prepare(config: ConfigDict) -> Setup:
     sampler_study = _sampler_study(config)
     for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
-    folds = make_folds(
-        records.labels,
-        records.groups,
-        folds=config.protocol.folds,
-        repeats=config.protocol.repeats,
-        grouped=config.protocol.grouped,
-        seed=config.seed,
-    )
+    if config.protocol.leave_one_group_out:
+        folds = leave_one_group_out(records.labels, records.groups)
+    else:
+        folds = make_folds(
+            records.labels,
+            records.groups,
+            folds=config.protocol.folds,
+            repeats=config.protocol.repeats,
+            grouped=config.protocol.grouped,
+            seed=config.seed,
+        )
     digest = hashlib.sha256(np.ascontiguousarray(records.values))
     digest.update("\n".join(records.labels).encode())
     if config.sanity_class and config.sanity_class not in records.labels:
@@ -183,7 +188,7 @@ def prepare(config: ConfigDict) -> Setup:
         folds=folds,
         sampler_study=sampler_study,
         study=_study(config),
-        grouped=config.protocol.grouped,
+        grouped=config.protocol.grouped or config.protocol.leave_one_group_out,
         seed=config.seed,
         variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
         codec_study=config.codec_study.to_dict(),

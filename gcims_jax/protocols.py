@@ -95,6 +95,31 @@ class Generator(NamedTuple):
     seen: frozenset[int]
 
 
+def leave_one_group_out(labels_N: np.ndarray, groups_N: np.ndarray | None) -> list[Fold]:
+    """One fold for each group, a batch for example, which is tested by what all others teach.
+
+    Raises:
+      InputError: no groups, a single one, or a class that one group holds alone.
+    """
+    if groups_N is None:
+        raise InputError("protocol.leave_one_group_out: expected records with groups, got none; set it to False")
+    groups = np.unique(groups_N)
+    if len(groups) < 2:
+        raise InputError(
+            f"protocol.leave_one_group_out: expected at least 2 groups, got {len(groups)}: {groups.tolist()}"
+        )
+    folds = []
+    for index, group in enumerate(groups):
+        train, test = np.flatnonzero(groups_N != group), np.flatnonzero(groups_N == group)
+        if missing := sorted(set(labels_N.tolist()) - set(labels_N[train].tolist())):
+            raise InputError(
+                f"protocol.leave_one_group_out: expected every class in at least 2 groups, but {str(missing[0])!r} is in "
+                f"{str(group)!r} alone; leave the class out or group otherwise"
+            )
+        folds.append(Fold(0, index, train, test))
+    return folds
+
+
 def make_folds(
     labels_N: np.ndarray, groups_N: np.ndarray | None, *, folds: int, repeats: int, grouped: bool, seed: int
 ) -> list[Fold]:

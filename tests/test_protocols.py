@@ -46,6 +46,20 @@ def test_grouped_folds_never_split_a_group():
         assert not set(groups[fold.train]) & set(groups[fold.test])
 
 
+def test_every_group_is_a_fold_of_its_own():
+    groups = np.array([f"batch {i % 4}" for i in range(20)])
+    folds = protocols.leave_one_group_out(LABELS, groups)
+    assert [set(groups[f.test]) for f in folds] == [{f"batch {k}"} for k in range(4)]
+    assert all(sorted([*f.train, *f.test]) == list(range(20)) for f in folds)
+    for groups, message in (
+        (None, "expected records with groups"),
+        (np.array(["only"] * 20), "at least 2 groups, got 1"),
+        (np.where(LABELS == 1, "x", np.where(np.arange(20) % 2, "y", "z")), "'1' is in 'x' alone"),
+    ):
+        with pytest.raises(InputError, match=message):
+            protocols.leave_one_group_out(LABELS, groups)
+
+
 @pytest.mark.parametrize(
     ("labels", "groups", "options", "message"),
     [

@@ -8,7 +8,7 @@ import pytest
 from conftest import TINY_METHOD, make_records
 
 from configs import base
-from experiments import leaderboard, learning_curve, minority, ratio, settings
+from experiments import augment, leaderboard, learning_curve, minority, ratio, settings
 from gcims_jax import InputError, guard, io, study, study_results
 from gcims_jax.study import PLAIN, Candidate, Dose, parse_candidate
 
@@ -125,6 +125,21 @@ def test_studies_end_with_an_answer_and_go_on_where_they_stopped(experiment, set
     cells[0].unlink()
     assert experiment.run(setup, 0, tmp_path, {}, {}) == answer
     assert {cell: cell.read_bytes() for cell in cells[1:]} == before  # only the missing one was scored again
+
+
+def test_synthetic_records_come_in_the_inputs_units_and_name_what_may_test_them(setup, tmp_path):
+    augment.run(setup, 0, tmp_path, {"git_revision": "abc"}, {})
+    synthetic = io.read(tmp_path / "synthetic.nc")
+    # The last candidate repeats training records of the first fold: none of the held-out ones is among them.
+    held_out = set(str(synthetic.attrs["held_out_records"]).split("\n"))
+    assert held_out == set(setup.records.names[setup.folds[0].test])
+    nearest = [
+        setup.records.names[np.argmin(np.abs(setup.records.values - record).max(axis=(1, 2)))]
+        for record in synthetic.values
+    ]
+    assert not held_out & set(nearest)
+    np.testing.assert_allclose(synthetic.values.max(), setup.records.values[setup.folds[0].train].max(), rtol=1e-3)
+    assert (tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,20 @@
+"""Make synthetic records with the generator that did best, and find out whether they help on your data.
+
+python -m experiments.run --config configs/augment.py --config.data.path=FILE_OR_FOLDER --workdir runs/mine
+
+Classifiers with and without, each at its best as chosen inside training parts; ``synthetic.nc`` holds the records.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config() -> ConfigDict:
+    """Warped training records, the size of the warps chosen inside the training part; two repeats of five folds."""
+    config = base.get_config()
+    config.experiment = "augment"
+    config.protocol.repeats = 2
+    config.study.candidates = ("class_weights", "tuned_warp")
+    config.study.modes = ("balanced",)
+    return config
