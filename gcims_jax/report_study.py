@@ -149,7 +149,7 @@ def plot_changes(lines: Sequence[Mapping[str, Any]]) -> Figure:
 
 def _about(summary: Summary) -> list[str]:
     data = summary["dataset"]
-    counts = ", ".join(f"{name} {count}" for name, count in data["classes"].items())
+    counts = ", ".join(f"{name} ({count})" for name, count in data["classes"].items())
     codec = {"tucker": "the linear two-sided codec (Tucker-2)", "transformers": "the transformer codec"}[
         summary["codec"]
     ]
@@ -302,7 +302,7 @@ def plot_minority(summary: Summary) -> Figure:
     lines = summary["lines"]
     counts_K = np.array(list(summary["dataset"]["classes"].values()))
     columns = min(3, len(lines))
-    figure, axes = grid(-(-len(lines) // columns), columns, width=3.8, height=2.8, sharex=True, sharey=True)
+    figure, axes = grid(-(-len(lines) // columns), columns, width=3.8, height=2.8, sharey=True)
     for ax in axes.flat[len(lines) :]:
         ax.set_visible(False)
     for ax, line in zip(axes.flat, lines, strict=False):
