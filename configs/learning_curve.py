@@ -1,8 +1,8 @@
-"""What are synthetic records worth in real ones? Scores by number of training records, 10 strict folds.
+"""What are synthetic records worth in real ones? Scores by number of training records, 5 strict folds.
 
 python -m experiments.run --config configs/learning_curve.py
 
-Spoken digits: --config.data.path=FILE, 60 records of each digit with --config.data.class_counts="(60,)*10"
+Spoken digits: --config.data.path=FILE, 40 records of each digit with --config.data.class_counts="(40,)*10"
 """
 
 from ml_collections import ConfigDict
@@ -14,7 +14,6 @@ def get_config() -> ConfigDict:
     """Five to all records a class of the simulated set."""
     config = base.get_config()
     config.experiment = "learning_curve"
-    config.protocol.repeats = 2
     config.study.candidates = ("latent_rda", "tuned_warp")
     config.study.ratios = (1.0, 5.0)
     config.study.modes = ("balanced",)

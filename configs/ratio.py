@@ -1,4 +1,4 @@
-"""How many synthetic records? From a quarter to twenty times the training records, 10 strict folds.
+"""How many synthetic records? From a quarter to twenty times the training records, 5 strict folds.
 
 python -m experiments.run --config configs/ratio.py
 
@@ -11,10 +11,9 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Two repeats of five folds of the simulated set, the paper's classifier."""
+    """Five folds of the simulated set, the paper's classifier."""
     config = base.get_config()
     config.experiment = "ratio"
-    config.protocol.repeats = 2
     config.study.candidates = ("latent_rda", "tuned_warp")
     config.study.ratios = (0.25, 1.0, 2.0, 5.0, 10.0, 20.0)
     config.study.classifiers = ("pca_rf",)

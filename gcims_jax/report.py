@@ -285,18 +285,13 @@ def _arms_table(name: str, summary: Mapping[str, Any]) -> str:
 
 def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, int]) -> str:
     without, with_ = (summary["arms"][arm]["per_class_recall"] for arm in ("original", "original+synthetic"))
-    changes = summary["per_class"]
-
-    def change(c: str) -> list[str]:
-        if c not in changes:
-            return [f"{100 * (with_[c] - without[c]):+.0f}", ""]
-        low, high = changes[c]["ci95"]
-        text = f"{100 * changes[c]['delta']:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
-        return [text, f"{changes[c]['p_holm']:.2f}"]
-
-    rows = [
-        [c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", *change(c)] for c, n in counts.items()
-    ]  # fmt: skip
+    changes, rows = summary["per_class"], []
+    for c, n in counts.items():
+        cells = [f"{100 * (with_[c] - without[c]):+.0f}", ""]
+        if c in changes:
+            low, high = changes[c]["ci95"]
+            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_holm']:.2f}"]
+        rows.append([c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", *cells])
     head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p (Holm)"]
     return table(f"Recall per class, percent ({name})", head, rows)
 
