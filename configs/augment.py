@@ -1,8 +1,9 @@
-"""Make synthetic records with the generator that did best, and find out whether they help on your data.
+"""Make synthetic records with the generators that did best, and find out whether they help on your data.
 
 python -m experiments.run --config configs/augment.py --config.data.path=FILE_OR_FOLDER --workdir runs/mine
 
-Classifiers with and without, each at its best as chosen inside training parts; ``synthetic.nc`` holds the records.
+Classifiers with and without, each at its best as chosen inside training parts; ``synthetic.nc`` holds the records of the
+generator that the first training part prefers.
 """
 
 from ml_collections import ConfigDict
@@ -11,10 +12,10 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Warped training records, the size of the warps chosen inside the training part; two repeats of five folds."""
+    """Warped training records, for data whose peaks move, and latent draws, for data whose peaks stand still."""
     config = base.get_config()
     config.experiment = "augment"
     config.protocol.repeats = 2
-    config.study.candidates = ("class_weights", "tuned_warp")
+    config.study.candidates = ("class_weights", "latent_rda", "tuned_warp")
     config.study.modes = ("balanced",)
     return config

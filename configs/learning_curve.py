@@ -2,7 +2,7 @@
 
 python -m experiments.run --config configs/learning_curve.py
 
-Spoken digits: --config.data.path=FILE, 40 records of each digit with --config.data.class_counts="(40,)*10"
+Spoken digits: --config.data.path=FILE, 40 records of each digit with --config.data.class_counts="(40,40,40,40,40,40,40,40,40,40)"
 """
 
 from ml_collections import ConfigDict

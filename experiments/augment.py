@@ -8,16 +8,16 @@ import numpy as np
 
 from experiments import leaderboard
 from experiments.settings import Setup
-from gcims_jax import guard, io, preprocess, protocols, study
+from gcims_jax import guard, io, preprocess, protocols, study, study_results
 from gcims_jax.generators import GENERATORS
 from gcims_jax.records import Records
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
-    """Writes ``synthetic.nc`` of the last candidate, then judges all candidates as the leaderboard does.
+    """Judges all candidates as the leaderboard does, then writes the synthetic records of the one chosen inside.
 
     Args:
-      setup: checked data and configuration; ``study.candidates`` names the generator.
+      setup: checked data and configuration; ``study.candidates`` names the generators.
       seed: of the run.
       workdir: claimed work directory.
       provenance: versions and revision, kept with the synthetic records.
@@ -26,15 +26,38 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     Returns:
       The answer, as text.
     """
-    synthetic = generate(setup, seed, provenance)
+    answer = leaderboard.run(setup, seed, workdir, provenance, seconds)
+    candidate, dose = choose(setup, leaderboard.candidate_rows(setup, seed, workdir))
+    synthetic = generate(setup, seed, candidate, dose, provenance)
     for ending in ("nc", *setup.also_write):
         io.write(synthetic, workdir / f"synthetic.{ending}")
-    return leaderboard.run(setup, seed, workdir, provenance, seconds)
+    return (
+        f"{answer}\nsynthetic.nc: {len(synthetic)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the "
+        "training part of the first fold."
+    )
 
 
-def generate(setup: Setup, seed: int, provenance: dict[str, Any]) -> Records:
-    """Records of the last candidate at the last dose, learned from the first fold's training part, in the input's unit."""
-    candidate, dose, fold, plan = setup.study.candidates[-1], setup.study.doses[-1], setup.folds[0], setup.compression
+def choose(setup: Setup, rows: dict[str, list[dict[str, Any]]]) -> tuple[study.Candidate, study.Dose]:
+    """The generator and dose with the best inner score in the first fold, with whichever classifier."""
+    scored = [
+        (
+            study_results.inner_score(rows[candidate.name][0], i),
+            candidate,
+            study.Dose(entry["ratio"], entry["balanced"]),
+        )
+        for candidate in setup.study.candidates
+        if candidate.generator
+        for i, entry in enumerate(rows[candidate.name][0]["outer"])
+    ]
+    _, candidate, dose = max(scored, key=lambda one: one[0])
+    return candidate, dose
+
+
+def generate(
+    setup: Setup, seed: int, candidate: study.Candidate, dose: study.Dose, provenance: dict[str, Any]
+) -> Records:
+    """Records of a candidate, learned from the first fold's training part, in the input's unit."""
+    fold, plan = setup.folds[0], setup.compression
     generator = GENERATORS[candidate.generator]
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
     train = guard.take(

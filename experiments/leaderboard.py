@@ -25,14 +25,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     """
     start = time.perf_counter()
     options = setup.study
-    rows = cells.run(
-        setup,
-        seed,
-        workdir,
-        candidates=options.candidates,
-        classifiers=options.classifiers,
-        inner_splits=options.inner_splits,
-    )
+    rows = candidate_rows(setup, seed, workdir)
     plain = cells.run(
         setup,
         seed,
@@ -53,3 +46,15 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     report_study.write_leaderboard(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
     return report_study.leaderboard_sentence(summary)
+
+
+def candidate_rows(setup: Setup, seed: int, workdir: Path) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every candidate, one per fold; finished ones are read back."""
+    return cells.run(
+        setup,
+        seed,
+        workdir,
+        candidates=setup.study.candidates,
+        classifiers=setup.study.classifiers,
+        inner_splits=setup.study.inner_splits,
+    )

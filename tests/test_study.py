@@ -1,5 +1,6 @@
 """Studies of usefulness: doses, inner choices, sums, and the experiments end to end in small."""
 
+import dataclasses
 import json
 
 import jax
@@ -128,9 +129,11 @@ def test_studies_end_with_an_answer_and_go_on_where_they_stopped(experiment, set
 
 
 def test_synthetic_records_come_in_the_inputs_units_and_name_what_may_test_them(setup, tmp_path):
-    augment.run(setup, 0, tmp_path, {"git_revision": "abc"}, {})
+    copies = (study.PLAIN, Candidate("duplicate", "duplicate"))
+    setup = setup._replace(study=dataclasses.replace(setup.study, candidates=copies))
+    assert "records of duplicate" in augment.run(setup, 0, tmp_path, {"git_revision": "abc"}, {})
     synthetic = io.read(tmp_path / "synthetic.nc")
-    # The last candidate repeats training records of the first fold: none of the held-out ones is among them.
+    # Copies of training records of the first fold: none of the held-out ones is among them.
     held_out = set(str(synthetic.attrs["held_out_records"]).split("\n"))
     assert held_out == set(setup.records.names[setup.folds[0].test])
     nearest = [
