@@ -63,9 +63,8 @@ def table(
     """All measures, by name.
 
     Args:
-      seed: of the equal-sized draws, projections and permutations.
-      train_NxRxT, train_labels_N: real records that the generator has seen. A third of each class gives the principal
-        components and takes no further part.
+      seed: of the equal-sized draws, directions and permutations.
+      train_NxRxT, train_labels_N: real records that the generator has seen.
       held_out_MxRxT, held_out_labels_M: real records that it has not.
       synthetic_SxRxT, synthetic_labels_S: its records.
       draws: to average over, 20 or more: the range is theirs.
@@ -86,13 +85,8 @@ def table(
     if draws < 20:
         raise InputError(f"draws: expected 20 or more, got {draws}")
     rng = np.random.default_rng(seed)
-    base, pool = _split_third(rng, sides["training"][1])
-    project = projection(sides["training"][0][base])
-    kinds = {
-        "synthetic": sides["synthetic"],
-        "real": tuple(side[pool] for side in sides["training"]),
-        "held-out": sides["held-out"],
-    }
+    kinds = {"synthetic": sides["synthetic"], "real": sides["training"], "held-out": sides["held-out"]}
+    project = projection(np.concatenate([sides["training"][0], sides["held-out"][0]]))
     counts = _equal_counts({name: labels for name, (_, labels) in kinds.items()})
     scores = {name: project(x) for name, (x, _) in kinds.items()}
     stride = max(1, int(np.prod(train_NxRxT.shape[1:])) // POINTS)
@@ -156,13 +150,6 @@ def projection(others_NxRxT: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         return lambda x_NxRxT: np.zeros((len(x_NxRxT), 1))
     spread = float((others_NxRxT.reshape(len(others_NxRxT), -1) - mean_F).dot(weights_FxC[:, 0]).std(ddof=1))
     return lambda x_NxRxT: (x_NxRxT.reshape(len(x_NxRxT), -1) - mean_F) @ weights_FxC / spread
-
-
-def _split_third(rng: np.random.Generator, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of a third of each class, and of the rest."""
-    base = [rng.permutation(np.flatnonzero(labels_N == k))[: np.sum(labels_N == k) // 3] for k in np.unique(labels_N)]
-    base = np.concatenate(base)
-    return base, np.setdiff1d(np.arange(len(labels_N)), base)
 
 
 def _equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
