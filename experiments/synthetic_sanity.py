@@ -39,12 +39,17 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
 
     Returns:
       The answer, as text.
+
+    Raises:
+      InputError: too few held-out records, or a held-out class without two training records.
     """
     start = time.perf_counter()
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
     compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
     fold = setup.folds[0]
     train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
+    # Says now, not after training, where there are too few records to compare.
+    fidelity.equal_counts({"synthetic": train.labels_N, "real": train.labels_N, "held-out": test.labels_N})
     scaling, draws = _draw_all(setup, seed, train, workdir)
     scaled = [preprocess.apply(scaling, part.x_NxRxT) for part in (train, test)]
     seconds = {**seconds, "generators": time.perf_counter() - start}

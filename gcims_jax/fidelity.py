@@ -87,7 +87,7 @@ def table(
     rng = np.random.default_rng(seed)
     kinds = {"synthetic": sides["synthetic"], "real": sides["training"], "held-out": sides["held-out"]}
     project = projection(np.concatenate([sides["training"][0], sides["held-out"][0]]))
-    counts = _equal_counts({name: labels for name, (_, labels) in kinds.items()})
+    counts = equal_counts({name: labels for name, (_, labels) in kinds.items()})
     scores = {name: project(x) for name, (x, _) in kinds.items()}
     stride = max(1, int(np.prod(train_NxRxT.shape[1:])) // POINTS)
     points = {name: x.reshape(len(x), -1)[:, ::stride].astype(np.float32) for name, (x, _) in kinds.items()}
@@ -152,8 +152,15 @@ def projection(others_NxRxT: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x_NxRxT: (x_NxRxT.reshape(len(x_NxRxT), -1) - mean_F) @ weights_FxC / spread
 
 
-def _equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
-    """Records per class that every side can give, the real training ones twice over so that draws of them differ."""
+def equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
+    """Records per class that every side can give, the real training ones twice over so that draws of them differ.
+
+    Args:
+      labels: of "synthetic", "real" (training) and "held-out" records.
+
+    Raises:
+      InputError: a held-out class that a side lacks, or fewer than ten records in all.
+    """
     counts = {}
     for k in np.unique(labels["held-out"]).tolist():
         there = {name: int(np.sum(labels_N == k)) for name, labels_N in labels.items()}
