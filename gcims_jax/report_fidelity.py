@@ -89,8 +89,9 @@ def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
         fidelity_table(summary["fidelity"]),
         "<p>Each figure compares synthetic with held-out real records at equal size and equal classes; “real records” does the "
         "same with training records in their place, mean and the range of 95 % of draws. That is what perfect records "
-        "would reach; values outside are marked unlike or, if better, closer. Peaks: of pairs of records of a class; "
-        "small ones are the lower half. One figure in twenty lies outside by chance.</p>",
+        "would reach; values outside are marked unlike or, if better, closer: less varied than real records, for instance. "
+        "Peaks: of pairs of records of a class; small ones are the lower half. About one figure in twenty lies outside by "
+        "chance.</p>",
         "<h2>Memorisation</h2>",
         memorisation_table(summary["memorisation"]),
         "<p>In brackets what exchanging training and held-out records at random gives (95 %); beyond it, after adjusting for the "
