@@ -31,21 +31,24 @@ def percent(share: Mapping[str, Any]) -> str:
 
 
 def sentence(summary: Mapping[str, Any]) -> str:
-    """Worst false alarm rates, and which gains are found how often."""
+    """False alarms, and which gains are found how often."""
     nulls = [line for line in summary["lines"] if line["is_null"]]
-    planted = [line for line in summary["lines"] if not line["is_null"]]
     alarms, plain = (max((line["says_helps"][t] for line in nulls), key=lambda s: s["share"]) for t in SAYS[:2])
-    most = max(line["says_helps"][SAYS[0]]["ci95"][1] for line in nulls)
-    words = (
-        f"Where nothing helps, the verdict says “helps” in at most {100 * alarms['share']:.1f} % of data sets (upper ends of the "
-        f"95 % intervals up to {100 * most:.1f} %), a {SAYS[1]} in up to {percent(plain)} %."
-    )
-    found = [
-        f"{100 * line['true_gain']:.1f} points with {line['records']} records in "
-        f"{100 * line['says_helps'][SAYS[0]]['share']:.0f} %"
-        for line in planted
+    count = sum(round(line["says_helps"][SAYS[0]]["share"] * line["data_sets"]) for line in nulls)
+    parts = [
+        f"Where nothing helps, the verdict says “helps” in {count} of {sum(line['data_sets'] for line in nulls)} data sets, in "
+        f"{percent(alarms)} % of the worst condition; a {SAYS[1]} in up to {percent(plain)} %."
     ]
-    return f"{words} It finds true gains of {', '.join(found)} of data sets." if found else words
+    for judge, records in dict.fromkeys((line["judge"], line["records"]) for line in summary["lines"]):
+        mine = [line for line in summary["lines"] if (line["judge"], line["records"]) == (judge, records)]
+        planted = [line for line in mine if not line["is_null"]]
+        if planted:
+            gains = ", ".join(f"{100 * line['true_gain']:.1f}" for line in planted)
+            found = ", ".join(f"{100 * line['says_helps'][SAYS[0]]['share']:.0f}" for line in planted)
+            parts.append(
+                f"With {records} records ({judge}) it finds true gains of {gains} points in {found} % of data sets."
+            )
+    return " ".join(parts)
 
 
 def write(workdir: Path, summary: Mapping[str, Any]) -> None:
