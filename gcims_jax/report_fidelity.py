@@ -46,7 +46,7 @@ def sentence(summary: Summary) -> str:
     ratios = [entry["other_height"][1] / entry["real_height"][1] for entry in kept if entry["real_height"][1] > 0]
     differ = sum(entry.get("p_holm", 1.0) <= LEVEL for entry in entries)
     text = (
-        f"Of {len(entries)} peaks of {summary['class']}, synthetic records ({summary['method']}) have {len(kept)} at least half as "
+        f"Of {len(entries)} peaks of “{summary['class']}”, synthetic records ({summary['method']}) have {len(kept)} at least half as "
         "often as real ones"
     )
     if ratios:
