@@ -13,12 +13,12 @@ from gcims_jax import InputError, io, report_calibration, report_fidelity
 
 def prepared(tmp_path, counts=(24, 18), **sections):
     path = tmp_path / "records.nc"
-    io.write(make_records(counts, r=16, t=20), path)
+    io.write(make_records(counts), path)
     config = base.get_config()
     config.data.path = str(path)
     config.protocol.folds = 3
     config.study.candidates = ("class_weights", "duplicate")
-    for section, options in {"codec": {"latent": 3, "patch": 4, "width": 8}, "train": {"steps": 6}, **sections}.items():
+    for section, options in {"codec": {"latent": 3, "patch": 4, "width": 8}, "train": {"steps": 6, "batch": 8}, **sections}.items():
         config[section].update(options)
     return config
 
