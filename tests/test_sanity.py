@@ -18,7 +18,11 @@ def prepared(tmp_path, counts=(24, 18), **sections):
     config.data.path = str(path)
     config.protocol.folds = 3
     config.study.candidates = ("class_weights", "duplicate")
-    for section, options in {"codec": {"latent": 3, "patch": 4, "width": 8}, "train": {"steps": 6, "batch": 8}, **sections}.items():
+    for section, options in {
+        "codec": {"latent": 3, "patch": 4, "width": 8},
+        "train": {"steps": 6, "batch": 8},
+        **sections,
+    }.items():
         config[section].update(options)
     return config
 
