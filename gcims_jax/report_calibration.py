@@ -95,8 +95,8 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
         "<p>An honest error is as large as the spread of the change over data sets. “Over records”: each record's change, mean over "
         "repeats, records taken as independent although they share training sets. It is no part of the verdict; it shows what "
         "the corrected test's caution costs.</p>",
-        "<p>False alarms by number of repeats of the cross-validation. Repeats use the same records again. A plain t-test takes "
-        "them for new evidence and is ever more sure of what is chance; the corrected test is not. The dotted line, "
+        "<p>False alarms by number of repeats of the cross-validation. Repeats use the same records again. A plain t-test "
+        "over folds takes them for new evidence, so that what it finds may depend on how often one asks. The dotted line, "
         "2.5 %, is what a two-sided test at 5 % should call a gain.</p>",
         "<h2>Where fresh records help</h2>",
         image(images["detection"], "share of data sets in which a gain is reported, by true gain"),
