@@ -2,7 +2,7 @@
 
 python -m experiments.run --config configs/calibrate_verdict.py
 
-About ten minutes on one core.
+20 minutes on one core of a busy machine.
 """
 
 from ml_collections import ConfigDict

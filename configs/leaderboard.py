@@ -3,7 +3,6 @@
 python -m experiments.run --config configs/leaderboard.py
 
 Spoken digits: --config.data.path=FILE --config.data.class_counts="(40,35,30,25,20,15,12,10,8,8)"
---config.preprocess.log=False
 """
 
 from ml_collections import ConfigDict

@@ -63,9 +63,8 @@ def table(
     """All measures, by name.
 
     Args:
-      seed: of the equal-sized draws, projections and permutations.
-      train_NxRxT, train_labels_N: real records that the generator has seen. A third of each class gives the principal
-        components and takes no further part.
+      seed: of the equal-sized draws, directions and permutations.
+      train_NxRxT, train_labels_N: real records that the generator has seen.
       held_out_MxRxT, held_out_labels_M: real records that it has not.
       synthetic_SxRxT, synthetic_labels_S: its records.
       draws: to average over, 20 or more: the range is theirs.
@@ -86,14 +85,9 @@ def table(
     if draws < 20:
         raise InputError(f"draws: expected 20 or more, got {draws}")
     rng = np.random.default_rng(seed)
-    base, pool = _split_third(rng, sides["training"][1])
-    project = projection(sides["training"][0][base])
-    kinds = {
-        "synthetic": sides["synthetic"],
-        "real": tuple(side[pool] for side in sides["training"]),
-        "held-out": sides["held-out"],
-    }
-    counts = _equal_counts({name: labels for name, (_, labels) in kinds.items()})
+    kinds = {"synthetic": sides["synthetic"], "real": sides["training"], "held-out": sides["held-out"]}
+    project = projection(np.concatenate([sides["training"][0], sides["held-out"][0]]))
+    counts = equal_counts({name: labels for name, (_, labels) in kinds.items()})
     scores = {name: project(x) for name, (x, _) in kinds.items()}
     stride = max(1, int(np.prod(train_NxRxT.shape[1:])) // POINTS)
     points = {name: x.reshape(len(x), -1)[:, ::stride].astype(np.float32) for name, (x, _) in kinds.items()}
@@ -158,15 +152,15 @@ def projection(others_NxRxT: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x_NxRxT: (x_NxRxT.reshape(len(x_NxRxT), -1) - mean_F) @ weights_FxC / spread
 
 
-def _split_third(rng: np.random.Generator, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of a third of each class, and of the rest."""
-    base = [rng.permutation(np.flatnonzero(labels_N == k))[: np.sum(labels_N == k) // 3] for k in np.unique(labels_N)]
-    base = np.concatenate(base)
-    return base, np.setdiff1d(np.arange(len(labels_N)), base)
+def equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
+    """Records per class that every side can give, the real training ones twice over so that draws of them differ.
 
+    Args:
+      labels: of "synthetic", "real" (training) and "held-out" records.
 
-def _equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
-    """Records per class that every side can give, the real training ones twice over so that draws of them differ."""
+    Raises:
+      InputError: a held-out class that a side lacks, or fewer than ten records in all.
+    """
     counts = {}
     for k in np.unique(labels["held-out"]).tolist():
         there = {name: int(np.sum(labels_N == k)) for name, labels_N in labels.items()}

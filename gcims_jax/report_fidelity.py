@@ -46,13 +46,13 @@ def sentence(summary: Summary) -> str:
     ratios = [entry["other_height"][1] / entry["real_height"][1] for entry in kept if entry["real_height"][1] > 0]
     differ = sum(entry.get("p_holm", 1.0) <= LEVEL for entry in entries)
     text = (
-        f"Of {len(entries)} peaks of {summary['class']}, synthetic records ({summary['method']}) have {len(kept)} at least half as "
+        f"Of {len(entries)} peaks of “{summary['class']}”, synthetic records ({summary['method']}) have {len(kept)} at least half as "
         "often as real ones"
     )
     if ratios:
         text += (
             f"; their median heights are {np.median(ratios):.2f} times the real ones (median over peaks), and those of "
-            f"{differ} peaks differ in distribution (Holm, 5 %)"
+            f"{differ} peaks differ in distribution (Holm, 5 %); their places vary {place_spread(entries):.2f} times as much"
         )
     found = summary["fidelity"][summary["method"]]
     unlike = [name for name, measure in found.items() if measure["words"] == "unlike real records"]
@@ -82,14 +82,16 @@ def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
             image(images["heights"], "heights of peaks in real and synthetic records"),
             "<p>Median and quartiles of the heights above the surroundings, over the records that have the peak.</p>",
             peak_table(summary),
+            place_table(summary),
         ]
     parts += [
         "<h2>Fidelity</h2>",
         fidelity_table(summary["fidelity"]),
         "<p>Each figure compares synthetic with held-out real records at equal size and equal classes; “real records” does the "
         "same with training records in their place, mean and the range of 95 % of draws. That is what perfect records "
-        "would reach; values outside are marked unlike or, if better, closer. Peaks: of pairs of records of a class; "
-        "small ones are the lower half. One figure in twenty lies outside by chance.</p>",
+        "would reach; values outside are marked unlike or, if better, closer: less varied than real records, for instance. "
+        "Peaks: of pairs of records of a class; small ones are the lower half. About one figure in twenty lies outside by "
+        "chance.</p>",
         "<h2>Memorisation</h2>",
         memorisation_table(summary["memorisation"]),
         "<p>In brackets what exchanging training and held-out records at random gives (95 %); beyond it, after adjusting for the "
@@ -105,8 +107,7 @@ def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
 
 
 def peak_table(summary: Summary) -> str:
-    """Place, shift and height of each peak."""
-    slow, fast = summary["axes"]
+    """Place and height of each peak."""
     rows = []
     for rank, m in enumerate(order(summary), 1):
         entry = summary["peaks"][m]
@@ -115,18 +116,40 @@ def peak_table(summary: Summary) -> str:
             [
                 str(rank),
                 *(f"{value:.4g}" for value in entry["place"]),
-                *(_signed(value) for value in entry["shift"]),
                 f"{100 * entry['real_share']:.0f} / {100 * entry['other_share']:.0f}",
                 *("{1:.3g} ({0:.3g} to {2:.3g})".format(*entry[f"{side}_height"]) for side in ("real", "other")),
                 "–" if np.isnan(p_value) else f"{p_value:.3f}",
             ]
         )
-    head = [
-        "peak", f"{slow['name'].replace('_', ' ')} [{slow['unit']}]", f"{fast['name'].replace('_', ' ')} [{fast['unit']}]",
-        f"shift [{slow['unit']}]", f"shift [{fast['unit']}]", "in % of records, real / synthetic",
-        f"height [{summary['unit']}], real", "synthetic", "p (Holm)",
-    ]  # fmt: skip
-    return table(f"Peaks of {summary['class']}: median height (quartiles); p of equal heights", head, rows)
+    places = [f"{axis['name'].replace('_', ' ')} [{axis['unit']}]" for axis in summary["axes"]]
+    head = ["peak", *places, "in % of records, real / synthetic", f"height [{summary['unit']}], real", "synthetic"]
+    caption = f"Peaks of {summary['class']}: median height (quartiles), and p-value of equal heights"
+    return table(caption, [*head, "p (Holm)"], rows)
+
+
+def place_table(summary: Summary) -> str:
+    """Shift of each peak, and how much its place varies."""
+    rows = []
+    for rank, m in enumerate(order(summary), 1):
+        entry = summary["peaks"][m]
+        row = [str(rank)]
+        for which, step in zip(("row", "column"), entry["steps"], strict=True):
+            spreads = (step * entry[f"{side}_{which}_sd"] for side in ("real", "other"))
+            row += [_number(step * entry[f"{which}_shift"], "+.2g"), " / ".join(_number(s, ".2g") for s in spreads)]
+        rows.append(row)
+    slow, fast = (f"{axis['name'].replace('_', ' ')} [{axis['unit']}]" for axis in summary["axes"])
+    spread = "spread, real / synthetic"
+    head = ["peak", f"shift in {slow}", spread, f"shift in {fast}", spread]
+    return table(
+        "Where these peaks lie: mean place in synthetic less in real records, and standard deviations", head, rows
+    )
+
+
+def place_spread(entries: Sequence[Mapping[str, Any]]) -> float:
+    """Standard deviation of a peak's place in synthetic over that in real records, median over peaks and axes."""
+    pairs = [(e[f"other_{which}_sd"], e[f"real_{which}_sd"]) for e in entries for which in ("row", "column")]
+    ratios = [other / real for other, real in pairs if real > 0.0 and np.isfinite(other)]
+    return float(np.median(ratios)) if ratios else np.nan
 
 
 def fidelity_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
@@ -201,5 +224,6 @@ def plot_heights(summary: Summary) -> Figure:
     return figure
 
 
-def _signed(value: float) -> str:
-    return "–" if np.isnan(value) else f"{value:+.2g}"
+def _number(value: float, form: str) -> str:
+    """A number, or a dash where there is none."""
+    return f"{value:{form}}" if np.isfinite(value) else "–"

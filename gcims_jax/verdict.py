@@ -89,7 +89,8 @@ def posterior(comparison: Comparison, rope: float = 0.01) -> Posterior:
     """Bayesian correlated t-test (Corani & Benavoli 2015) with a region of practical equivalence of ± ``rope``.
 
     With its matching prior the posterior of the difference is the Student t of the corrected test, so this only puts the
-    same evidence in other words. It gives the probabilities that ``baycomp`` gives for repeated k-fold.
+    same evidence in other words. For repeated k-fold these are the probabilities of ``baycomp``, which is not used because
+    it takes every test part to be 1/k of the records, and would load matplotlib here.
     """
     if not comparison.error > 0.0:
         same = float(comparison.error == 0.0)

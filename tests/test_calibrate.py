@@ -47,7 +47,7 @@ def test_permuted_labels_have_no_true_gain_and_fresh_records_one():
 
 
 def test_summary_counts_with_an_exact_interval():
-    errors = {"error": 0.03, "plain_error": 0.01}
+    errors = {"errors": {"corrected": 0.03, "plain": 0.01, "records": 0.02}}
     rows = [{**errors, "delta": 0.1, "word": "helps", "says": {test: [False, True] for test in SAYS}}]
     rows += [{**errors, "delta": 0.0, "word": "cannot tell", "says": {test: [False, False] for test in SAYS}}] * 19
     line = calibrate.summarise(SMALL, rows, [0.0, 0.02])
@@ -55,7 +55,9 @@ def test_summary_counts_with_an_exact_interval():
     assert share["share"] == 0.05 and share["ci95"] == pytest.approx((0.00127, 0.24873), abs=1e-5)
     np.testing.assert_allclose(share["after_repeats"], [0.0, 0.05])
     assert line["words"] == {"helps": 1, "cannot tell": 19}
-    assert line["mean_error"] == pytest.approx(0.03) and line["spread_of_change"] == pytest.approx(0.1 / 20**0.5)
+    assert line["mean_errors"]["corrected"] == pytest.approx(0.03) and line["spread_of_change"] == pytest.approx(
+        0.1 / 20**0.5
+    )
     assert line["mean_change"] == pytest.approx(0.005) and line["true_gain"] == pytest.approx(0.01)
 
 

@@ -71,7 +71,8 @@ def test_each_kind_of_error_shows_where_it_should():
         return x
 
     lacking = measured(without_the_small_peak)
-    assert lacking["shared small peaks"].synthetic < 0.5 < 0.9 < lacking["shared small peaks"].real
+    assert lacking["shared peaks"].synthetic == pytest.approx(2 / 3, abs=0.03)  # two of three are left
+    assert lacking["shared small peaks"].synthetic < 0.6 < lacking["shared small peaks"].low
     wider = measured(lambda rng, x, labels: np.repeat(draw(rng, labels), 2, axis=1)[:, 10:30])
     assert wider["|log ratio| of their widths"].in_words() == "unlike real records"
 
@@ -191,3 +192,22 @@ def test_bad_checks_are_refused(changed, message):
     given |= {"synthetic": x, "exchanges": 99, **changed}
     with pytest.raises(InputError, match=message):
         memorisation.table(0, *given.values())
+
+
+def test_peaks_of_a_class_are_followed_and_described():
+    """Synthetic records lack the third peak, move the first by one row and double the second."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros(30, int)
+    x, other = draw(rng, labels, 0.0), draw(rng, labels, 0.0)
+    other[:, :, 18:] = 0.0
+    other[:, :, 9:18] *= 2.0
+    other[:, 1:, :9] = other[:, :-1, :9].copy()
+    places = np.array([[5, 6], [14, 12], [8, 23]])
+    sides = [found_peaks.follow(places, found_peaks.find_all(records, 0.05)) for records in (x, other)]
+    np.testing.assert_array_equal(sides[0].position_NxMx2[3], places)
+    first, second, third = found_peaks.describe(*sides)
+    assert (first["row_shift"], first["column_shift"]) == (1.0, 0.0) and first["p_value"] > 0.01
+    assert second["row_shift"] == 0.0 and second["p_value"] < 0.01
+    assert second["other_height"][1] / second["real_height"][1] == pytest.approx(2.0, rel=0.4)
+    assert third["real_share"] == 1.0 and third["other_share"] == 0.0
+    assert np.isnan(third["p_value"]) and np.isnan(third["row_shift"])
