@@ -73,9 +73,9 @@ h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #ddd; }}
 .verdict h1 {{ margin: 0; }} .verdict p {{ margin: .3rem 0; }}
 .helps {{ border-color: #2e7d32; }} .hurts {{ border-color: #b3261e; }}
 .leak {{ border-left: 10px solid #e0a100; background: #fff8e1; padding: 1rem 1.5rem; margin-top: 1rem; }}
-table {{ border-collapse: collapse; margin: 1rem 0; }}
+table {{ border-collapse: collapse; margin: 1rem 0; font-size: .92rem; }}
 caption {{ text-align: left; font-weight: 600; padding: .3rem 0; }}
-th, td {{ border-bottom: 1px solid #ddd; padding: .25rem .8rem; text-align: left; }}
+th, td {{ border-bottom: 1px solid #ddd; padding: .25rem .6rem; text-align: left; }}
 td + td {{ font-variant-numeric: tabular-nums; }}
 </style></head><body>
 {body}

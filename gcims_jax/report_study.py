@@ -141,6 +141,7 @@ def plot_changes(lines: Sequence[Mapping[str, Any]]) -> Figure:
                 ax.plot(100 * change["delta"], y, "o", color=colour, fillstyle="full" if colour != GREY else "none")
             ax.axvline(0.0, color="black", linewidth=0.8)
             ax.set_yticks(range(len(names)), names, fontsize=8)
+            ax.set_ylim(-0.6, len(names) - 0.4)
             ax.set_xlabel(f"change of {title} [points]")
             ax.set_title(classifier, fontsize=9)
             ax.grid(axis="x", alpha=0.3)
