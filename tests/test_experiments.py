@@ -30,6 +30,11 @@ def command(*options, config="configs/quickstart.py"):
     return [sys.executable, "-m", "experiments.run", "--config", config, *options]
 
 
+def saves(folder):
+    """Checkpoints that are whole; os.walk passes over folders that the run renames meanwhile, on which rglob fails."""
+    return sum("commit_success.txt" in files for _, _, files in os.walk(folder))
+
+
 def launch(*options, **kwargs):
     return subprocess.run(command(*options, **kwargs), cwd=ROOT, capture_output=True, text=True, timeout=300)
 
@@ -158,9 +163,7 @@ def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache,
         process = subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
-            # os.walk passes over folders that the run renames meanwhile; pathlib's rglob fails on them.
-            saved = sum("commit_success.txt" in files for _, _, files in os.walk(tmp_path / "k" / "checkpoints"))
-            if saved > 2 * kill:
+            if saves(tmp_path / "k" / "checkpoints") > 2 * kill:
                 break
             time.sleep(0.05)
         time.sleep(rng.uniform(0.0, 2.0))
@@ -192,7 +195,7 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
     process = subprocess.Popen(
         command(*options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    while not list((tmp_path / "i").rglob("commit_success.txt")) and process.poll() is None:
+    while not saves(tmp_path / "i") and process.poll() is None:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)

@@ -106,7 +106,8 @@ def setup(tmp_path_factory):
     config = base.get_config()
     config.data.path = str(path)
     config.codec.latent = 3
-    config.protocol.folds = 3
+    config.protocol.folds = 2
+    config.study.ratios = (1.0,)
     config.classifier.trees = 5
     config.study.candidates = ("class_weights", "latent_rda", "duplicate")
     config.study.plain_classifiers = ("pca_rf", "svm")
