@@ -21,6 +21,7 @@ NAMES = {
     "principal": "PCA",
     "wavelet": "wavelets, adaptive",
 }
+SHOWN = ("codec", "paper", "linear", "principal")
 FIGURES = {
     "mse": "held-out mean squared error",
     "mse_clean": "error against the record without noise",
@@ -40,7 +41,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
     truth = rec.truth(setup)
     rows: dict[int, dict[str, list]] = {}
-    shown: dict[str, dict[str, np.ndarray]] = {"this codec": {}, "Tucker-2": {}}
+    shown: dict[str, dict[str, np.ndarray]] = {NAMES[name]: {} for name in SHOWN}
     for latent in setup.codec_study["latents"]:
         rows[latent] = {name: [] for name in NAMES}
         for index, split in enumerate(splits):
@@ -72,17 +73,17 @@ def _score_split(
 
         def make(name: str = name, codec_config: Any = codec_config) -> dict[str, float]:
             row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name)
-            if index == 0 and name == "codec":
-                np.save(folder / "example.npy", reconstruct(data.test_MxRxT[:1])[0])
+            if index == 0:
+                np.save(folder / f"{name}.npy", reconstruct(data.test_MxRxT[:1])[0])
             return row
 
         result[name] = rec.kept(folder / f"{name}.json", make)
     for name, reconstruct in rec.baselines(data.train_NxRxT, latent).items():
         result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f))
-        if index == 0 and name == "linear":
-            shown["Tucker-2"][f"d = {latent}"] = reconstruct(data.test_MxRxT[:1])[0]
-    if index == 0:
-        shown["this codec"][f"d = {latent}"] = np.load(folder / "example.npy")
+        if index == 0 and name in SHOWN:
+            shown[NAMES[name]][f"d = {latent}"] = reconstruct(data.test_MxRxT[:1])[0]
+    for name in trained if index == 0 else ():
+        shown[NAMES[name]][f"d = {latent}"] = np.load(folder / f"{name}.npy")
     return result
 
 
@@ -134,7 +135,9 @@ def _report(
         real["without noise"] = preprocess.apply(data.scaling, clean)[0]
     plan, (r, t) = setup.compression, setup.compression.shape
     window = (slice(0, max(r // 2, 8)), slice(0, max(t // 2, 8)))
-    gallery = report_codec.plot_gallery({"real": real, **shown}, plan.slow, plan.fast, window)
+    gallery = report_codec.plot_gallery(
+        {"real": real, **{name: row for name, row in shown.items() if row}}, plan.slow, plan.fast, window
+    )
     heads = ["d", "codec", *[title for key, title in FIGURES.items() if title in panels]]
     keys = [key for key, title in FIGURES.items() if title in panels]
     table = [
