@@ -215,9 +215,13 @@ def linear_errors(train_NxRxT: np.ndarray, x_NxRxT: np.ndarray, latent: int, pri
 
 
 def _components(n: int, latent: int) -> int:
-    """Principal components that n records allow, in steps of 16 so that folds share compiled code."""
-    allowed = max(1, n - 1) if n <= 16 else (n - 1) // 16 * 16
-    return min(latent**2, allowed)
+    """Principal components of n records: at most half as many, in steps of 16 so that folds share compiled code.
+
+    Components beyond that hold the noise of the training records themselves: these then have no error left to learn
+    from, and latents unlike those of other records.
+    """
+    half = max(1, n // 2)
+    return min(latent**2, half if half <= 16 else half // 16 * 16)
 
 
 def _earns_its_place(

@@ -180,9 +180,10 @@ def moving_peaks(n, seed):
 
 
 def linear_error(train_records, x, latent):
-    """Of the better linear codec."""
+    """Of the better linear codec; PCA has at most half as many components as records."""
     two_sided = linalg.reconstruct_two_sided(linalg.fit_two_sided(train_records, latent), x)
-    principal = linalg.reconstruct_principal(linalg.fit_principal(train_records, latent**2), x)
+    components = min(latent**2, len(train_records) // 2)
+    principal = linalg.reconstruct_principal(linalg.fit_principal(train_records, components), x)
     return min(np.mean((two_sided - x) ** 2), np.mean((principal - x) ** 2))
 
 
@@ -234,6 +235,22 @@ def test_the_better_linear_codec_is_the_start():
     assert joint.prefers_principal(entangled.astype(np.float32), 10, 3)
     separable = rng.normal(size=(9, 3)) @ rng.normal(size=(24, 3, 3)) @ rng.normal(size=(3, 14))
     assert not joint.prefers_principal(separable.astype(np.float32), 20, 3)
+
+
+def test_pca_leaves_the_training_records_an_error_to_learn_from():
+    rng = np.random.default_rng(0)
+    pictures = rng.normal(size=(6, 9, 14))
+    noise = 0.5 * rng.normal(size=(30, 9, 14))
+    x = (np.tensordot(rng.normal(size=(30, 6)), pictures, 1) + noise).astype(np.float32)
+    codec_config = dataclasses.replace(TINY_CODEC, latent=6)  # 36 numbers for 30 records
+    models = codec.models_of(codec_config, (9, 14))
+    fixed = joint.start(x, 6, (0.0, 1.0), principal=True)
+    fitted = joint.with_params(
+        fixed.codec,
+        joint.RecordTask(models, codec_config.loss, codec_config.augment, 0.0).init(jax.random.key(0)),
+    )
+    assert fixed.codec.principal_PxRxT.shape[0] == 15
+    assert np.mean((codec.reconstruct(fitted, x, codec_config) - x) ** 2) > 0.2 * np.var(noise)
 
 
 def test_joint_training_beats_the_linear_codec_where_it_can():
