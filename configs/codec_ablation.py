@@ -15,6 +15,7 @@ def get_config() -> ConfigDict:
     """One fold of the simulated set, the losses."""
     config = base.get_config()
     config.experiment = "codec_ablation"
+    config.codec.latent = 32  # up to 16 the simulated set starts at PCA, to which training adds nothing to compare
     config.codec_study.draws = 1
     config.codec_study.groups = ("loss",)
     return config
