@@ -89,6 +89,7 @@ def get_config() -> ConfigDict:
     config.train.clip = 1.0
     config.train.evaluate_every = 50
     config.train.patience = 0
+    config.train.give_up = 0.6  # share of the steps without any gain after which training stops
     config.train.validation_fraction = 0.1
     config.train.validation_series = 1024
     config.train.checkpoint_seconds = 30.0

@@ -42,6 +42,8 @@ class TrainConfig:
       clip: largest global norm of a gradient.
       evaluate_every: steps between two looks at the validation examples.
       patience: looks in a row without a new best after which training stops; 0 never stops early.
+      give_up: share of the steps after which training stops unless validation has been better than at the start; while
+        the learning rate is high it seldom is. 1 never stops early.
       validation_fraction: training records (at least one) that are held out for these looks.
       validation_series: series drawn from the held-out records for one look.
       checkpoint_seconds: least time between two checkpoints; the last state is always saved.
@@ -56,6 +58,7 @@ class TrainConfig:
     clip: float = 1.0
     evaluate_every: int = 50
     patience: int = 0
+    give_up: float = 1.0
     validation_fraction: float = 0.1
     validation_series: int = 1024
     checkpoint_seconds: float = 30.0
@@ -70,6 +73,8 @@ class TrainConfig:
         for name in ("learning_rate", "clip"):
             if not getattr(self, name) > 0.0:
                 raise InputError(f"train.{name}: expected a number above 0, got {getattr(self, name)}")
+        if not 0.0 < self.give_up <= 1.0:
+            raise InputError(f"train.give_up: expected a share above 0, up to 1, got {self.give_up}")
         if self.patience < 0:
             raise InputError(f"train.patience: expected 0 or more, got {self.patience}")
         if self.optimiser not in OPTIMISERS:
@@ -285,7 +290,8 @@ def _look(config: TrainConfig, step: Any) -> Any:
 def _finished(config: TrainConfig, state: TrainState) -> bool:
     e = _look(config, int(state.step))
     best = int(np.argmin(np.asarray(state.validation_loss_E)[: e + 1]))
-    return int(state.step) >= config.steps or 0 < config.patience <= e - best
+    hopeless = best == 0 and config.give_up * config.steps <= int(state.step)
+    return int(state.step) >= config.steps or hopeless or 0 < config.patience <= e - best
 
 
 @functools.cache

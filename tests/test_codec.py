@@ -140,6 +140,15 @@ def test_patience_stops_early_and_keeps_the_best():
     assert looks < 21 and looks - 1 - np.argmin(curves.validation_loss_E) == 2
 
 
+def test_training_that_gained_nothing_is_given_up_in_time():
+    x, held = series(), series(8, seed=1)
+    config = TrainConfig(steps=60, batch=8, evaluate_every=3, validation_series=8, learning_rate=1e3, give_up=0.5)
+    _, hopeless = train.fit(jax.random.key(0), TASK, config, x, held)
+    assert len(hopeless.validation_loss_E) == 1 + 30 // 3 and np.argmin(hopeless.validation_loss_E) == 0
+    _, gaining = train.fit(jax.random.key(0), TASK, dataclasses.replace(config, learning_rate=1e-3), x, held)
+    assert len(gaining.validation_loss_E) == 1 + 60 // 3
+
+
 def test_folds_share_compiled_code():
     x = np.random.default_rng(0).normal(size=(12, 9, 14)).astype(np.float32)
     jitted = (
