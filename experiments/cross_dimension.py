@@ -139,7 +139,7 @@ def _report(workdir: Path, rows: dict, summary: dict[str, Any]) -> None:
                 panels[heading] = lines
         figures[f"curves_{i}"] = (
             report_codec.plot_curves(panels, "training records"),
-            f"Simulated or own data {title}." if len(rows) > 1 else "Every figure by number of training records.",
+            f"Simulated records, {title}." if len(rows) > 1 else "Every figure by number of training records.",
         )
         for count, by_name in by_count.items():
             for name, label in NAMES.items():
