@@ -36,6 +36,7 @@ def get_config() -> ConfigDict:
     config.data.baseline_p = 1e-3  # asymmetry: asls
     config.data.n_retention = 512  # simulated set only
     config.data.n_drift = 1024
+    config.data.misalignment = 1.0  # simulated set only: how far peaks move between runs, relative to what was measured
     config.data.coupling_sd = 0.0  # simulated set only: drift times change with retention time by this share
 
     config.preprocess = ConfigDict()

@@ -1,6 +1,7 @@
 """The section ``data`` of a config as records; imports no JAX, so that processes that only read files stay small."""
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
             seed,
             n_retention=section.n_retention,
             n_drift=section.n_drift,
-            variability=simulate.Variability(coupling_sd=section.coupling_sd),
+            variability=simulated_variability(section),
         )
     if config.rip_relative:
         records, choice = grid.align_rip(records)
@@ -97,6 +98,21 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
     if config.baseline.active:
         records = dataclasses.replace(records, values=[correct(r_RxT, config.baseline) for r_RxT in records.values])
     return records
+
+
+def simulated_variability(section: ConfigDict) -> Any:
+    """What differs between simulated records."""
+    from gcims_jax import simulate
+
+    if not 0.0 <= section.misalignment < math.inf:
+        raise InputError(f"data.misalignment: expected a number of 0 or more, got {section.misalignment}")
+    measured = simulate.Variability()
+    return dataclasses.replace(
+        measured,
+        retention_shift_sd=section.misalignment * measured.retention_shift_sd,
+        drift_scale_sd=section.misalignment * measured.drift_scale_sd,
+        coupling_sd=section.coupling_sd,
+    )
 
 
 def parse_range(option: str, text: str) -> tuple[float, float] | None:

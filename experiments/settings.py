@@ -190,7 +190,7 @@ def prepare(config: ConfigDict) -> Setup:
         study=_study(config),
         grouped=config.protocol.grouped or config.protocol.leave_one_group_out,
         seed=config.seed,
-        variability=None if config.data.path else simulate.Variability(coupling_sd=config.data.coupling_sd),
+        variability=None if config.data.path else data.simulated_variability(config.data),
         codec_study=config.codec_study.to_dict(),
         calibration=config.calibration.to_dict(),
         sanity_class=config.sanity_class,

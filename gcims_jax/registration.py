@@ -24,13 +24,11 @@ import numpy as np
 from gcims_jax import warp as warping
 from gcims_jax.batches import in_batches
 from gcims_jax.errors import InputError
-from gcims_jax.warp import AxisWarp, Spread
+from gcims_jax.warp import FAST, SLOW, AxisWarp
 
 Array = jax.Array
 
-# What moves easily, and by how much: in these units stiffness and bound count. Shares of the axis and logarithms.
-SLOW, FAST = Spread(0.03, 0.03, 0.28), Spread(0.005, 0.04, 0.11)
-BOUND = 5.0  # spreads beyond which no parameter goes
+BOUND = 5.0  # spreads (``warp.SLOW``, ``warp.FAST``) beyond which no parameter goes
 BATCH = 64  # records at once
 
 

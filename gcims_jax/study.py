@@ -18,13 +18,14 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gcims_jax import classify, codec, guard, linalg, metrics, preprocess
 from gcims_jax.errors import InputError
-from gcims_jax.generators import GENERATORS, FitCodec, FittedCodec
+from gcims_jax.generators import GENERATORS, FitCodec, FittedCodec, warps
 from gcims_jax.guard import Part
 from gcims_jax.protocols import Method, synthetic_labels
 
 Array = jax.Array
 
 CODECS = ("tucker", "transformers")
+VOTES = 20  # warped copies of a test record
 
 
 class Dose(NamedTuple):
@@ -53,12 +54,15 @@ class Candidate:
       generator: a key of ``GENERATORS``; "" adds nothing.
       options: of the generator, (name, value) pairs.
       class_weights: the classifier counts every class the same.
+      votes: size of the hand-set warps of the test records over whose copies the classifier's votes are averaged; 0 asks
+        for the records alone.
     """
 
     name: str
     generator: str = ""
     options: tuple[tuple[str, Any], ...] = ()
     class_weights: bool = False
+    votes: float = 0.0
 
     def __post_init__(self) -> None:
         if self.generator and self.generator not in GENERATORS:
@@ -70,7 +74,7 @@ WEIGHTED = Candidate("class_weights", class_weights=True)
 
 
 def parse_candidate(text: str) -> Candidate:
-    """``none``, ``class_weights``, or a generator with options as in ``warp:size=2``."""
+    """``none``, ``class_weights``, ``votes:size=1``, or a generator with options as in ``warp:size=2``."""
     if text in (PLAIN.name, WEIGHTED.name):
         return PLAIN if text == PLAIN.name else WEIGHTED
     generator, _, rest = text.partition(":")
@@ -83,6 +87,11 @@ def parse_candidate(text: str) -> Candidate:
             options.append((name, float(value)))
         except ValueError:
             options.append((name, value))
+    if generator == "votes":
+        size = dict(options).get("size", 1.0)
+        if len(options) > 1 or not isinstance(size, float) or not size > 0.0:
+            raise InputError(f"study.candidates: expected votes or votes:size=NUMBER above 0, got {text!r}")
+        return Candidate(text, votes=size)
     return Candidate(text, generator, tuple(options))
 
 
@@ -219,7 +228,10 @@ def score_candidate(
             config = dataclasses.replace(method.classifier, name=name, class_weights=candidate.class_weights)
             judge = guard.learn(functools.partial(classify.fit, config, seed=seed), augmented)
             guard.check_held_out(test, judge)
-            scores = metrics.score(test.labels_N, classify.predict(judge.value, test.x_NxRxT), n_classes)
+            predicted_N = classify.predict(judge.value, test.x_NxRxT)
+            if candidate.votes:
+                predicted_N = _votes(key, judge.value, test.x_NxRxT, candidate.votes, n_classes)
+            scores = metrics.score(test.labels_N, predicted_N, n_classes)
             entries.append(
                 {
                     **dose._asdict(),
@@ -233,6 +245,15 @@ def score_candidate(
                 }
             )
     return entries
+
+
+def _votes(key: Array, judge: Any, x_NxRxT: np.ndarray, size: float, n_classes: int) -> np.ndarray:
+    """The class that most warped copies of each record are taken for; in a tie that of the record itself."""
+    sizes = warps.Sizes(size, size, intensity=0.05 * size)
+    copies = [warps.change(jax.random.fold_in(key, i), x_NxRxT, sizes) for i in range(VOTES)]
+    votes_NxK = sum(np.eye(n_classes)[classify.predict(judge, x)] for x in copies)
+    votes_NxK += 0.5 * np.eye(n_classes)[classify.predict(judge, x_NxRxT)]
+    return votes_NxK.argmax(axis=1)
 
 
 def score_fold(

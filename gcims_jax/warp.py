@@ -151,6 +151,11 @@ class Spread(NamedTuple):
     knots: float
 
 
+# Spreads of size 1, in which sizes, stiffness and bounds of warps count. Knots of the slow axis move by about 0.05 of it, of
+# the fast axis by 0.02, which is also stretched by 0.04.
+SLOW, FAST = Spread(0.03, 0.03, 0.28), Spread(0.005, 0.04, 0.11)
+
+
 def draw(key: Array, spread: Spread, n: int, knots: int) -> AxisWarp:
     """Independent normal parameters."""
     keys = jax.random.split(key, 3)

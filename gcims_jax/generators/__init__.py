@@ -1,6 +1,6 @@
 """Generators of records: latent draws decoded, changed copies, interpolation. One table."""
 
-from gcims_jax.generators import controls, latent, warps
+from gcims_jax.generators import controls, latent, phase_amplitude, warps
 from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator
 from gcims_jax.samplers import SAMPLERS
 
@@ -13,6 +13,7 @@ GENERATORS: dict[str, Generator] = {
     "mix": controls.mix,
     "warp": warps.warp,
     "tuned_warp": warps.tuned_warp,
+    "phase_amplitude": phase_amplitude.phase_amplitude,
     "raw_smote": controls.raw_smote,
     "raw_bootstrap": controls.raw_bootstrap,
     "reconstruction": latent.reconstruction,

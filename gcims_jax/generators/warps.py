@@ -15,12 +15,10 @@ import numpy as np
 
 from gcims_jax import warp as warping
 from gcims_jax.generators.contract import Generator, check_size, numpy_rng, pick
-from gcims_jax.warp import Spread
+from gcims_jax.warp import FAST, SLOW, Spread
 
 Array = jax.Array
 
-# Size 1: knots of the slow axis move by about 0.05 of it, of the fast axis by 0.02, which is also stretched by 0.04.
-SLOW, FAST = Spread(0.03, 0.03, 0.28), Spread(0.005, 0.04, 0.11)
 KNOTS = 5
 BATCH = 256
 # Standard errors by which a warp has to beat none; the best of many is taken, so one is not enough.

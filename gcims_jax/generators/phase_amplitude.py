@@ -1,0 +1,348 @@
+"""Where peaks lie and how high they are, learned apart from training records and drawn together.
+
+Registration (``registration``) splits each training record into a warp, its phase, and what is left once it is undone, its
+amplitude (Tucker, Wu & Srivastava 2013, doi:10.1016/j.csda.2012.12.001). Both vary around a record of the class as they vary
+within classes, pooled over all of them: the smoothed bootstrap of the sampler family (``samplers.family``),
+
+    warp = phase · (√(1-λ) Σ ε_n w p_n + √λ σ η),     latent = latent of the record + amplitude · Σ ε'_n w c_n,
+
+with p_n and c_n the deviations of all warps and latents from their class mean, w² = 1/(N-K), and λ = P/(P + N - K) by which
+the covariance of the P warp parameters is shrunk towards independent ones. A drawn record is a training record plus what
+the codec makes of the change of its latent, so that it keeps what the codec cannot hold, read at warped places.
+
+How far both go, and how stiff warps are, is chosen inside the training part: by how well a classifier of
+copies of some of its records tells the class of the others. Where axes stand still, no warp tells it best; where amplitudes add nothing, they stay.
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gcims_jax import registration
+from gcims_jax.errors import InputError
+from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator, check_size, numpy_rng, pick
+from gcims_jax.generators.ridge import ridge_scores
+from gcims_jax.registration import RegistrationConfig
+
+Array = jax.Array
+
+STIFFNESS = (0.03, 0.01)
+SIZES = (0.5, 1.0, 1.5, 2.0)
+AMPLITUDES = (0.3, 0.6, 1.0)
+SPLITS = 3  # of the training part, to choose sizes by
+COPIES = 4  # of each class, in multiples of the largest, to try a size with; few favour small sizes
+# Standard errors by which a change has to beat none; the best of many is taken, so one is not enough.
+THRESHOLD = 2.0
+CENTRES = ("record", "class")
+
+
+class Sizes(NamedTuple):
+    """How far draws go; 1 is as far as training records lie from their class.
+
+    Attributes:
+      stiffness: of the registration.
+      slow, fast: of the warps of both axes.
+      amplitude: of the latents.
+    """
+
+    stiffness: float
+    slow: float
+    fast: float
+    amplitude: float
+
+    @property
+    def phase(self) -> bool:
+        """Whether anything is warped."""
+        return self.slow > 0.0 or self.fast > 0.0
+
+
+class Separated(NamedTuple):
+    """Training records, split into phase and amplitude.
+
+    Attributes:
+      config: of the registration.
+      x_NxRxT, labels_N: the records.
+      registered: their warps to the templates of their classes.
+      phase_NxP: warps less their class mean; 0 where a record is left out of the statistics.
+      phase_spread_P: σ of the independent part.
+      shrinkage: λ.
+      latents_NxDxD: of the registered records.
+      amplitude_NxDxD: latents less their class mean.
+      degrees: N - K, of the records that count.
+      codec: of registered records.
+    """
+
+    config: RegistrationConfig
+    x_NxRxT: np.ndarray
+    labels_N: np.ndarray
+    registered: registration.Registered
+    phase_NxP: np.ndarray
+    phase_spread_P: np.ndarray
+    shrinkage: float
+    latents_NxDxD: np.ndarray
+    amplitude_NxDxD: np.ndarray
+    degrees: int
+    codec: FittedCodec
+
+
+class PhaseAmplitude(NamedTuple):
+    """Fitted state.
+
+    Attributes:
+      separated: training records.
+      sizes: of draws.
+      joint: whether a draw takes phase and amplitude from the same records.
+      centre: what draws vary around, one of ``CENTRES``.
+      tried: sizes that were tried, with their scores.
+    """
+
+    separated: Separated
+    sizes: Sizes
+    joint: bool
+    centre: str
+    tried: tuple[tuple[Sizes, float], ...]
+
+
+def fit(
+    key: Array,
+    x_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    *,
+    fit_codec: FitCodec,
+    phase: float | str = "choose",
+    amplitude: float | str = "choose",
+    stiffness: float | str = "choose",
+    joint: float = 0,
+    centre: str = "record",
+    anchor: float | str = "",
+    leave_out: float = 0,
+) -> PhaseAmplitude:
+    """Registers training records, learns how phase and amplitude vary, and chooses how far draws go.
+
+    Args:
+      key: of the codec and of all that is tried.
+      x_NxRxT: training records on the [0, 1] scale.
+      labels_N: their classes.
+      fit_codec: of registered records.
+      phase, amplitude: sizes, 0 for none, or "choose".
+      stiffness: of the registration, or "choose"; chosen with the phase, and ``STIFFNESS[0]`` where that is given.
+      joint: 1 draws phase and amplitude from the same records, so that what goes together stays together.
+      centre: "record", or "class" for a Gaussian around the class mean of both.
+      anchor: share of the fast axis that no warp moves, the reactant ion peak; "" stretches around its origin.
+      leave_out: 1 leaves records whose warp is at its bound out of what is learned of phase.
+
+    Raises:
+      InputError: options out of range, axes too short for the knots of the warps.
+    """
+    x_NxRxT, labels_N = np.asarray(x_NxRxT, np.float32), np.asarray(labels_N)
+    if centre not in CENTRES:
+        raise InputError(f"phase_amplitude.centre: expected one of {list(CENTRES)}, got {centre!r}")
+    phases = [_size("phase", phase)] if phase != "choose" else SIZES
+    stiffnesses = STIFFNESS if phase == "choose" else STIFFNESS[:1]
+    if stiffness != "choose":
+        stiffnesses = (_size("stiffness", stiffness),)
+    amplitudes = [_size("amplitude", amplitude)] if amplitude != "choose" else AMPLITUDES
+    base = RegistrationConfig() if anchor == "" else RegistrationConfig(anchor=float(anchor), anchored=True)
+    registration.check_shape(x_NxRxT.shape[1:], base)
+    codec_key, choice_key = jax.random.split(key)
+
+    @functools.lru_cache(maxsize=len(STIFFNESS) * (SPLITS + 1))
+    def separated(stiffness: float, split: int) -> Separated:
+        learn = split_N != split
+        return _separate(codec_key, x_NxRxT[learn], labels_N[learn], base, stiffness, fit_codec, bool(leave_out))
+
+    split_N = _split(numpy_rng(choice_key), labels_N)
+
+    @functools.cache
+    def scores(sizes: Sizes) -> np.ndarray:
+        return _scores(choice_key, functools.partial(separated, sizes.stiffness), sizes, x_NxRxT, labels_N, split_N)
+
+    best = Sizes(stiffnesses[0], 0.0, 0.0, 0.0)
+    tried: dict[Sizes, float] = {}
+    if phase != "choose":
+        best = best._replace(slow=phases[0], fast=phases[0])
+    elif np.isfinite(scores(best)).any():
+        best = _choose_phase(scores, best, stiffnesses, tried)
+    if amplitude != "choose":
+        best = best._replace(amplitude=amplitudes[0])
+    elif np.isfinite(scores(best)).any():
+        best = _best(scores, [best, *(best._replace(amplitude=a) for a in amplitudes)], tried)
+    return PhaseAmplitude(separated(best.stiffness, -1), best, bool(joint), centre, tuple(tried.items()))
+
+
+def _choose_phase(
+    scores: Callable[[Sizes], np.ndarray], none: Sizes, stiffnesses: tuple[float, ...], tried: dict[Sizes, float]
+) -> Sizes:
+    """How far both axes go together, as what was learned says how they compare; none of them, or one, may stand still."""
+    both = [none._replace(stiffness=s, slow=size, fast=size) for s, size in itertools.product(stiffnesses, SIZES)]
+    best = _best(scores, [none, *both], tried)
+    if not best.phase:
+        return best
+    return _best(scores, [best, best._replace(slow=0.0), best._replace(fast=0.0)], tried)
+
+
+def _best(scores: Callable[[Sizes], np.ndarray], candidates: list[Sizes], tried: dict[Sizes, float]) -> Sizes:
+    """The candidate with the best mean score if it beats the first clearly, else the first."""
+    means = [float(np.nanmean(scores(sizes))) for sizes in candidates]
+    tried.update(zip(candidates, means, strict=True))
+    best = candidates[int(np.argmax(means))]
+    gain_N = scores(best) - scores(candidates[0])
+    gain_N = gain_N[np.isfinite(gain_N)]
+    clear = gain_N.mean() > THRESHOLD * gain_N.std() / np.sqrt(max(len(gain_N) - 1, 1))
+    return best if clear else candidates[0]
+
+
+def _split(rng: np.random.Generator, labels_N: np.ndarray) -> np.ndarray:
+    """Number of the split that each record is held out in, classes spread over all."""
+    split_N = np.empty(len(labels_N), int)
+    for label in np.unique(labels_N):
+        own = rng.permutation(np.flatnonzero(labels_N == label))
+        split_N[own] = (np.arange(len(own)) + rng.integers(SPLITS)) % SPLITS
+    return split_N
+
+
+def _scores(
+    key: Array,
+    separated_without: Callable[[int], Separated],
+    sizes: Sizes,
+    x_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    split_N: np.ndarray,
+) -> np.ndarray:
+    """``ridge_scores`` of each record by what was learned without its split; NaN where its class was not there."""
+    result_N = np.full(len(labels_N), np.nan)
+    for split in np.unique(split_N):
+        known = set(labels_N[split_N != split].tolist())
+        held = np.flatnonzero((split_N == split) & np.array([label in known for label in labels_N.tolist()]))
+        if not len(held):
+            continue
+        separated = separated_without(int(split))
+        rng = numpy_rng(jax.random.fold_in(key, int(split)))
+        classes_K, counts_K = np.unique(separated.labels_N, return_counts=True)
+        owner_C = pick(rng, separated.labels_N, np.repeat(classes_K, COPIES * counts_K.max()))
+        # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
+        jitter_Cx2 = 0.5 / (np.array(x_NxRxT.shape[1:]) - 1) * rng.standard_normal((len(owner_C), 2))
+        copies_CxRxT = _draw(rng, separated, sizes, owner_C, joint=False, jitter_Sx2=jitter_Cx2)
+        result_N[held] = ridge_scores(x_NxRxT[held], labels_N[held], copies_CxRxT, separated.labels_N[owner_C])
+    return result_N
+
+
+def _separate(
+    key: Array,
+    x_NxRxT: np.ndarray,
+    labels_N: np.ndarray,
+    base: RegistrationConfig,
+    stiffness: float,
+    fit_codec: FitCodec,
+    leave_out: bool,
+) -> Separated:
+    """Registers training records and learns how warps and latents vary within classes."""
+    config = dataclasses.replace(base, stiffness=stiffness)
+    registered = registration.fit(x_NxRxT, labels_N, config).labelled
+    counts_N = ~registered.at_bound_N if leave_out else np.ones(len(labels_N), bool)
+    phase_NxP, degrees = _within(np.asarray(registered.theta_NxP, np.float64), labels_N, counts_N)
+    unit_P = registration.spread(config)
+    # As large in their own units as what was learned, on average.
+    share = np.sqrt(np.sum((phase_NxP / unit_P) ** 2) / max(degrees, 1) / len(unit_P))
+    aligned_NxRxT = registration.apply(registered.theta_NxP, x_NxRxT, config)
+    codec = fit_codec(key, aligned_NxRxT)
+    latents_NxDxD = np.asarray(codec.encode(aligned_NxRxT))
+    amplitude_NxDxD, _ = _within(latents_NxDxD, labels_N, np.ones(len(labels_N), bool))
+    shrinkage = len(unit_P) / (len(unit_P) + degrees)
+    return Separated(
+        config, x_NxRxT, labels_N, registered, phase_NxP, share * unit_P, shrinkage, latents_NxDxD, amplitude_NxDxD,
+        degrees, codec,
+    )  # fmt: skip
+
+
+def _within(a_Nx: np.ndarray, labels_N: np.ndarray, counts_N: np.ndarray) -> tuple[np.ndarray, int]:
+    """Deviations from class means, 0 of rows that do not count, and the degrees of freedom that are left."""
+    result_Nx, degrees = np.zeros_like(a_Nx), 0
+    for label in np.unique(labels_N[counts_N]):
+        own = (labels_N == label) & counts_N
+        result_Nx[own] = a_Nx[own] - a_Nx[own].mean(axis=0)
+        degrees += int(own.sum()) - 1
+    return result_Nx, degrees
+
+
+def _draw(
+    rng: np.random.Generator,
+    separated: Separated,
+    sizes: Sizes,
+    picked_S: np.ndarray,
+    joint: bool,
+    jitter_Sx2: np.ndarray | None = None,
+) -> np.ndarray:
+    """Training records with their phase and amplitude changed anew."""
+    x_SxRxT = separated.x_NxRxT[picked_S]
+    if not separated.degrees and jitter_Sx2 is None:
+        return x_SxRxT
+    weight = 1.0 / np.sqrt(max(separated.degrees, 1))
+    normal_SxN = weight * rng.standard_normal((len(picked_S), len(separated.labels_N)), np.float32)
+    theta_SxP = _draw_phase(rng, separated, sizes, normal_SxN)
+    if jitter_Sx2 is not None:
+        theta_SxP[:, 0] += jitter_Sx2[:, 0]
+        theta_SxP[:, 2 + separated.config.slow_knots] += jitter_Sx2[:, 1]
+    if sizes.amplitude > 0.0:
+        if not joint:
+            normal_SxN = weight * rng.standard_normal(normal_SxN.shape, np.float32)
+        change_SxDxD = sizes.amplitude * np.tensordot(normal_SxN, separated.amplitude_NxDxD, 1)
+        latents_SxDxD = separated.latents_NxDxD[picked_S]
+        change_SxRxT = separated.codec.decode(latents_SxDxD + change_SxDxD) - separated.codec.decode(latents_SxDxD)
+        # The change happened to the record in step; it goes where the record's own peaks are.
+        x_SxRxT = x_SxRxT + registration.undo(separated.registered.theta_NxP[picked_S], change_SxRxT, separated.config)
+    return registration.apply(theta_SxP, x_SxRxT, separated.config)
+
+
+def _draw_phase(rng: np.random.Generator, separated: Separated, sizes: Sizes, normal_SxN: np.ndarray) -> np.ndarray:
+    """Warps around none, S×P float32."""
+    learned_SxP = normal_SxN @ separated.phase_NxP.astype(np.float32)
+    free_SxP = separated.phase_spread_P * rng.standard_normal(learned_SxP.shape)
+    theta_SxP = np.sqrt(1.0 - separated.shrinkage) * learned_SxP + np.sqrt(separated.shrinkage) * free_SxP
+    slow = 2 + separated.config.slow_knots
+    size_P = np.where(np.arange(theta_SxP.shape[1]) < slow, sizes.slow, sizes.fast)
+    return np.float32(size_P * theta_SxP)
+
+
+def _draw_around_classes(
+    rng: np.random.Generator, separated: Separated, sizes: Sizes, labels_S: np.ndarray, joint: bool
+) -> np.ndarray:
+    """A Gaussian of amplitude around the class mean, put to places from a Gaussian of phase around that of the class."""
+    weight = 1.0 / np.sqrt(max(separated.degrees, 1))
+    normal_SxN = weight * rng.standard_normal((len(labels_S), len(separated.labels_N)), np.float32)
+    theta_SxP = _draw_phase(rng, separated, sizes, normal_SxN)
+    if not joint:
+        normal_SxN = weight * rng.standard_normal(normal_SxN.shape, np.float32)
+    latents_SxDxD = sizes.amplitude * np.tensordot(normal_SxN, separated.amplitude_NxDxD, 1)
+    for label in np.unique(labels_S):
+        own, wanted = separated.labels_N == label, labels_S == label
+        theta_SxP[wanted] += np.asarray(separated.registered.theta_NxP)[own].mean(axis=0)
+        latents_SxDxD[wanted] += separated.latents_NxDxD[own].mean(axis=0)
+    return registration.undo(theta_SxP, separated.codec.decode(latents_SxDxD), separated.config)
+
+
+def sample(key: Array, state: PhaseAmplitude, labels_S: np.ndarray) -> np.ndarray:
+    """Records of the labels, phase and amplitude drawn anew."""
+    rng, separated = numpy_rng(key), state.separated
+    picked_S = pick(rng, separated.labels_N, labels_S)
+    if state.centre == "class":
+        return _draw_around_classes(rng, separated, state.sizes, np.asarray(labels_S), state.joint)
+    return _draw(rng, separated, state.sizes, picked_S, state.joint)
+
+
+def _size(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        raise InputError(
+            f"generator.phase_amplitude.{name}: expected a number of 0 or more or 'choose', got {value!r}"
+        ) from None
+    return check_size(f"phase_amplitude.{name}", number)
+
+
+phase_amplitude = Generator(fit, sample)
