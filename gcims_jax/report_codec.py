@@ -45,16 +45,18 @@ def plot_gallery(
     fast: Axis,
     window: tuple[slice, slice],
     *,
+    brightest: float = 1.0,
     marks_Mx2: np.ndarray | None = None,
 ) -> Figure:
     """Records R×T on the [0, 1] scale, rows and columns by name; ``window`` is the part of each that is shown.
 
-    ``marks_Mx2`` are places to circle, row and column within the window.
+    Colours end at the quantile ``brightest`` of the first record; ``marks_Mx2`` are places to circle, row and column
+    within the window.
     """
     columns = max(len(row) for row in rows.values())
     figure, axes = grid(len(rows), columns, width=2.7, height=2.3, sharex=True, sharey=True)
     first = next(iter(next(iter(rows.values())).values()))
-    low, high = float(np.quantile(first[window], 0.01)), float(first[window].max())
+    low, high = float(np.quantile(first[window], 0.01)), float(np.quantile(first[window], brightest))
     extent = (*_span(fast, window[1], first.shape[1]), *_span(slow, window[0], first.shape[0]))
     for i, (name, row) in enumerate(rows.items()):
         for j, (title, record) in enumerate(row.items()):

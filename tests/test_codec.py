@@ -284,6 +284,25 @@ def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_lin
     assert error == pytest.approx(linear_error(x, test, 3), rel=1e-4)
 
 
+@pytest.mark.parametrize("learning_rate", [0.01, 0.3, 3.0])
+def test_the_codec_never_has_a_higher_error_on_validation_records_than_its_linear_start(learning_rate):
+    x, n_held = moving_peaks(60, 0), 12
+    config = TrainConfig(steps=40, batch=8, evaluate_every=5, optimiser="muon", learning_rate=learning_rate)
+    models = codec.models_of(TINY_CODEC, x.shape[1:])
+    task = joint.RecordTask(models, TINY_CODEC.loss, TINY_CODEC.augment, 0.0)
+    fitted, curves = joint.fit(
+        jax.random.key(0), x, n_held, task, config, units=(0.0, 1.0), batch_records=16, directory=None, title=None
+    )
+    held = x[:n_held]
+    start = joint.linear_errors(x[n_held:], held, 3, joint.prefers_principal(x, n_held, 3)).mean()
+    validation_E = curves["joint"].validation_loss_E * x[n_held:].var(axis=0).mean()
+    assert validation_E[0] == pytest.approx(start, rel=1e-4)
+    after = np.mean((codec.reconstruct(fitted, held, TINY_CODEC) - held) ** 2)
+    assert after <= start * (1.0 + 1e-4)
+    if codec.residual_on(fitted):
+        assert after == pytest.approx(validation_E.min(), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     "options",
     [
