@@ -284,7 +284,7 @@ def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_lin
     assert error == pytest.approx(linear_error(x, test, 3), rel=1e-4)
 
 
-@pytest.mark.parametrize("learning_rate", [0.01, 0.3, 3.0])
+@pytest.mark.parametrize("learning_rate", [0.01, 3.0])
 def test_the_codec_never_has_a_higher_error_on_validation_records_than_its_linear_start(learning_rate):
     x, n_held = moving_peaks(60, 0), 12
     config = TrainConfig(steps=40, batch=8, evaluate_every=5, optimiser="muon", learning_rate=learning_rate)
