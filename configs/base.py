@@ -156,4 +156,7 @@ def get_config() -> ConfigDict:
     config.codec_study.latents = (4, 8, 16, 32, 64)
     config.codec_study.groups = ("regularisation", "loss", "architecture")  # of changes to try
     config.codec_study.records = (20, 60, 176)  # numbers of training records to compare
+    # Experiment "instrument_peaks": rows of a window of every second row, and from one training window to the next.
+    config.codec_study.window_rows = 56
+    config.codec_study.window_step = 2
     return config

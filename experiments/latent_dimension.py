@@ -46,7 +46,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         rows[latent] = {name: [] for name in NAMES}
         for index, split in enumerate(splits):
             data = rec.data_of(setup, split, compressed_NxRxT, truth)
-            for name, row in _score_split(setup, data, latent, seed, index, workdir, shown).items():
+            for name, row in score_split(setup, data, latent, seed, index, workdir, shown).items():
                 rows[latent][name].append(row)
         rows[latent] = {name: values for name, values in rows[latent].items() if values}
         print(f"d = {latent}: {_line(rows[latent])}", flush=True)
@@ -59,9 +59,18 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     return "\n".join(summary["lines"])
 
 
-def _score_split(
-    setup: Setup, data: rec.Data, latent: int, seed: int, index: int, workdir: Path, shown: dict
+def score_split(
+    setup: Setup,
+    data: rec.Data,
+    latent: int,
+    seed: int,
+    index: int,
+    workdir: Path,
+    shown: dict[str, dict[str, np.ndarray]],
+    *,
+    classes: bool = True,
 ) -> dict[str, dict[str, float]]:
+    """Rows of figures of all codecs of ``NAMES`` on one split; the first test record of split 0 is added to ``shown``."""
     folder = workdir / "checkpoints" / f"d_{latent:02d}_split_{index}"
     key = jax.random.fold_in(jax.random.key(seed), index)
     config = dataclasses.replace(setup.method.codec, latent=latent)
@@ -72,14 +81,14 @@ def _score_split(
     for name, codec_config in trained.items():
 
         def make(name: str = name, codec_config: Any = codec_config) -> dict[str, float]:
-            row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name)
+            row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name, classes)
             if index == 0:
                 np.save(folder / f"{name}.npy", reconstruct(data.test_MxRxT[:1])[0])
             return row
 
         result[name] = rec.kept(folder / f"{name}.json", make)
     for name, reconstruct in rec.baselines(data.train_NxRxT, latent).items():
-        result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f))
+        result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f, classes))
         if index == 0 and name in SHOWN:
             shown[NAMES[name]][f"d = {latent}"] = reconstruct(data.test_MxRxT[:1])[0]
     for name in trained if index == 0 else ():

@@ -29,6 +29,8 @@ ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
 AUTO_POINTS = 96
 # Options of samplers that are numbers with a fraction; the others are counts.
 FRACTIONS = ("ridge", "alpha", "bandwidth")
+# Experiments that split in a way of their own, one record or one class among them.
+OWN_SPLITS = ("instrument_peaks",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Setup(NamedTuple):
       compression: crop and wavelet plan.
       method: configuration of the method.
       protocols: names of the protocols to run.
-      folds: the splits, the same for every protocol.
+      folds: the splits, the same for every protocol; none for ``OWN_SPLITS``.
       sampler_study: grid of the sampler study.
       study: what the studies of usefulness compare.
       grouped: whether groups stay together.
@@ -158,7 +160,9 @@ def prepare(config: ConfigDict) -> Setup:
     sampler_study = _sampler_study(config)
     for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
-    if config.protocol.leave_one_group_out:
+    if config.experiment in OWN_SPLITS:
+        folds = []
+    elif config.protocol.leave_one_group_out:
         folds = leave_one_group_out(records.labels, records.groups)
     else:
         folds = make_folds(

@@ -40,13 +40,23 @@ def plot_curves(
 
 
 def plot_gallery(
-    rows: Mapping[str, Mapping[str, np.ndarray]], slow: Axis, fast: Axis, window: tuple[slice, slice]
+    rows: Mapping[str, Mapping[str, np.ndarray]],
+    slow: Axis,
+    fast: Axis,
+    window: tuple[slice, slice],
+    *,
+    brightest: float = 1.0,
+    marks_Mx2: np.ndarray | None = None,
 ) -> Figure:
-    """Records R×T on the [0, 1] scale, rows and columns by name; ``window`` is the part of each that is shown."""
+    """Records R×T on the [0, 1] scale, rows and columns by name; ``window`` is the part of each that is shown.
+
+    Colours end at the quantile ``brightest`` of the first record; ``marks_Mx2`` are places to circle, row and column
+    within the window.
+    """
     columns = max(len(row) for row in rows.values())
     figure, axes = grid(len(rows), columns, width=2.7, height=2.3, sharex=True, sharey=True)
     first = next(iter(next(iter(rows.values())).values()))
-    low, high = float(np.quantile(first[window], 0.01)), float(first[window].max())
+    low, high = float(np.quantile(first[window], 0.01)), float(np.quantile(first[window], brightest))
     extent = (*_span(fast, window[1], first.shape[1]), *_span(slow, window[0], first.shape[0]))
     for i, (name, row) in enumerate(rows.items()):
         for j, (title, record) in enumerate(row.items()):
@@ -54,6 +64,10 @@ def plot_gallery(
                 record[window], origin="lower", aspect="auto", extent=extent, vmin=low, vmax=high,
                 cmap="viridis", interpolation="nearest",
             )  # fmt: skip
+            if marks_Mx2 is not None:
+                x_M = extent[0] + (marks_Mx2[:, 1] + 0.5) / record[window].shape[1] * (extent[1] - extent[0])
+                y_M = extent[2] + (marks_Mx2[:, 0] + 0.5) / record[window].shape[0] * (extent[3] - extent[2])
+                axes[i, j].plot(x_M, y_M, "o", markersize=9, markerfacecolor="none", color="white", linewidth=0)
             axes[i, j].set_title(title, fontsize=8)
             axes[i, j].set_xlabel(fast.label, fontsize=8)
         for j in range(len(row), columns):

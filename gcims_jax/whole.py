@@ -143,7 +143,10 @@ def fit(
     *,
     directory: Path | None = None,
 ) -> tuple[RecordAutoencoder, Whole, Curves]:
-    """Trains on training records, some of them held out for validation, and keeps the best weights."""
+    """Trains on training records, some of them held out for validation, and keeps the best weights.
+
+    The linear path is that of the others; unlike ``joint.fit`` it is never fitted again to all of them.
+    """
     split_key, fit_key = jax.random.split(key)
     n = len(train_NxRxT)
     x_NxRxT = np.asarray(train_NxRxT)[np.asarray(jax.random.permutation(split_key, n))]
