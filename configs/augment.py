@@ -12,10 +12,11 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Warped training records, for data whose peaks move, and latent draws, for data whose peaks stand still."""
+    """Phase and amplitude drawn together, and latent draws of whole records."""
     config = base.get_config()
     config.experiment = "augment"
     config.protocol.repeats = 2
-    config.study.candidates = ("class_weights", "latent_rda", "tuned_warp")
+    config.study.candidates = ("class_weights", "latent_rda", "phase_amplitude")
+    config.study.ratios = (1.0, 10.0)
     config.study.modes = ("balanced",)
     return config

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
-    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment", "warp"},
+    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment", "warp", "batches"},
     {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"}
-    | {"found_peaks"},
+    | {"found_peaks", "registration"},
     {"fidelity", "joint", "stagewise", "conversion", "inspection", "generators"},
     {"whole", "memorisation"},
     {"codec", "diagnostics"},

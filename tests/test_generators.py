@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcims_jax import InputError, linalg
+from gcims_jax import InputError, alignment, linalg
 from gcims_jax.generators import GENERATORS, FittedCodec
 from gcims_jax.generators.contract import pick
 
@@ -15,7 +15,8 @@ RNG = np.random.default_rng(0)
 RECORDS = (RNG.normal(0.0, 0.02, (12, 16, 24)) + LABELS[:, None, None] / 4).astype(np.float32)
 RECORDS[:, 6:9, 10:14] += 0.5
 OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}, "shift": {"size": 0.2}, "mask": {"size": 0.4}}
-MAY_COPY = ("duplicate", "reconstruction", "tuned_warp")  # the last where axes stand still, as here
+# The last two where nothing is worth changing, as here.
+MAY_COPY = ("duplicate", "reconstruction", "tuned_warp", "phase_amplitude")
 
 
 def fit_codec(key, x_NxRxT):
@@ -90,10 +91,10 @@ def test_mixtures_and_interpolations_stay_between_records():
             assert np.all(x[k == LABELS] <= own.max(axis=0) + 1e-5)
 
 
-def moving_records(amplitude, movement, seed=0):
+def moving_records(amplitude, movement, seed=0, each=20):
     """Three classes of three peaks in different amounts; the peaks move together along the slow axis if asked."""
     rng = np.random.default_rng(seed)
-    labels = np.repeat([0, 1, 2], 20)
+    labels = np.repeat([0, 1, 2], each)
     means = np.array([[1.0, 1.0, 0.5], [1.0, 0.5, 1.0], [0.5, 1.0, 1.0]])
     i, j = np.mgrid[:32, :40]
     records = []
@@ -113,6 +114,70 @@ def test_chosen_warps_are_none_where_axes_stand_still_and_some_where_they_move()
     moving = tuned.fit(jax.random.key(0), *moving_records(0.1, 1.0), fit_codec=None)
     assert moving.sizes.slow >= 1.0
     assert dict(moving.tried)[moving.sizes] == max(dict(moving.tried).values())
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(seed):
+    fit = GENERATORS["phase_amplitude"].fit
+    still = fit(jax.random.key(seed), *moving_records(0.5, 0.0, seed), fit_codec=fit_codec)
+    assert not still.sizes.phase
+    moving = fit(jax.random.key(seed), *moving_records(0.1, 0.3, seed, each=40), fit_codec=fit_codec)
+    assert moving.sizes.slow > 0.0
+    scores = dict(moving.tried)
+    assert scores[moving.sizes] > scores[moving.sizes._replace(slow=0.0, fast=0.0, stiffness=0.03)]
+
+
+def phase_amplitude(**options):
+    generator = GENERATORS["phase_amplitude"]
+    state = generator.fit(jax.random.key(0), *moving_records(0.1, 0.4), fit_codec=fit_codec, **options)
+    return state, generator.sample(jax.random.key(1), state, np.repeat([0, 1, 2], 30))
+
+
+def test_drawn_phase_varies_as_the_records_do_and_nothing_drawn_is_a_copy():
+    real, labels = moving_records(0.1, 0.4)
+    state, copies = phase_amplitude(phase=0, amplitude=0)
+    assert all(np.any(np.all(copy == real, axis=(1, 2))) for copy in copies)
+
+    def shifts(x):
+        reference = np.mean([real[label == labels].mean(axis=0) for label in (0, 1, 2)], axis=0)
+        return alignment.find_shifts(x, reference, 10.0)
+
+    spread, at = shifts(real).std(), shifts(copies)
+    _, drawn = phase_amplitude(phase=1, amplitude=0)
+    moved = shifts(drawn) - at
+    assert 0.5 < moved.std() / spread < 1.5 and abs(moved.mean()) < 0.5
+    _, around = phase_amplitude(phase=1, amplitude=1, centre="class")
+    assert 0.5 < shifts(around).std() / spread < 1.5
+    still = phase_amplitude(phase=0, amplitude=1)[1]
+    assert (shifts(still) - at).std() < 0.3 * spread and not np.allclose(still, copies)
+    joint = phase_amplitude(phase=1, amplitude=1, joint=1)[1]
+    assert joint.shape == drawn.shape and np.all(np.isfinite(joint)) and state.separated.degrees == 57
+
+
+def test_classes_of_one_record_and_records_far_away_do_not_break_the_statistics():
+    records, _ = moving_records(0.3, 1.0)
+    generator = GENERATORS["phase_amplitude"]
+    lonely = generator.fit(jax.random.key(0), records[:4], np.arange(4), fit_codec=fit_codec)
+    copies = generator.sample(jax.random.key(1), lonely, np.arange(4))
+    np.testing.assert_array_equal(copies, records[:4])
+    records[0] = np.roll(records[0], 16, axis=0)
+    labels = np.repeat([0, 1, 2], 20)
+    left_out = generator.fit(
+        jax.random.key(0), records, labels, fit_codec=fit_codec, phase=1, amplitude=0, stiffness=1e-6, leave_out=1
+    )
+    far_N = np.asarray(left_out.separated.registered.at_bound_N)
+    assert far_N.any() and left_out.separated.degrees == 57 - far_N.sum()
+    np.testing.assert_array_equal(left_out.separated.phase_NxP[far_N], 0.0)
+
+
+def test_bad_options_of_phase_amplitude_are_refused():
+    for options, message in (
+        ({"centre": "middle"}, "centre: expected one of .*got 'middle'"),
+        ({"phase": "large"}, "phase: expected a number of 0 or more or 'choose', got 'large'"),
+        ({"amplitude": -1.0}, "amplitude: expected a number of 0 or more, got -1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            phase_amplitude(**options)
 
 
 def test_unknown_and_negative_options_are_refused():
