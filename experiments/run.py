@@ -28,6 +28,7 @@ from experiments import (
     learning_curve,
     minority,
     ratio,
+    registration_study,
     sampler_study,
     settings,
     synthetic_sanity,
@@ -50,6 +51,7 @@ EXPERIMENTS = {
     "learning_curve": learning_curve.run,
     "minority": minority.run,
     "ratio": ratio.run,
+    "registration": registration_study.run,
     "sampler_study": sampler_study.run,
     "synthetic_sanity": synthetic_sanity.run,
 }

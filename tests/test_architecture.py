@@ -22,6 +22,7 @@ LAYERS = [
         "report",
         "report_samplers",
         "report_codec",
+        "report_phase",
         "report_diagnostics",
         "report_data",
         "report_study",

@@ -1,0 +1,112 @@
+"""What registration does to records: before and after, the ways they vary, and what it saves the codec."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments import reconstruction as rec
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+from gcims_jax import guard, linalg, preprocess, registration, report_codec, report_phase
+from gcims_jax.registration import Registration, RegistrationConfig
+
+LATENTS = (8, 16, 32)
+
+
+def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+    """Registers the training part of every fold, reconstructs its test part, and shows the first fold.
+
+    Args:
+      setup: checked data and configuration.
+      seed: not used: nothing is random.
+      workdir: claimed work directory.
+      provenance: not used: no records are written.
+      seconds: stages already done, by name.
+
+    Returns:
+      The answer, as text.
+    """
+    start = time.perf_counter()
+    config = RegistrationConfig()
+    _, labels_N = np.unique(setup.records.labels, return_inverse=True)
+    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    rows: dict[int, dict[str, list[dict[str, float]]]] = {}
+    figures: dict[str, tuple[Figure, str]] = {}
+    within = []
+    for fold in setup.folds:
+        train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
+        scaling = preprocess.fit(train.x_NxRxT, setup.method.preprocess)
+        x_NxRxT, test_MxRxT = (preprocess.apply(scaling, part.x_NxRxT) for part in (train, test))
+        learned = registration.fit(x_NxRxT, train.labels_N, config)
+        within.append(
+            _within(registration.apply(learned.labelled.theta_NxP, x_NxRxT, config), x_NxRxT, labels=train.labels_N)
+        )
+        for latent, errors in _reconstruct(learned, x_NxRxT, test_MxRxT, config).items():
+            for name, error in errors.items():
+                rows.setdefault(latent, {}).setdefault(name, []).append({"mse": error})
+        if not figures:
+            figures = report_phase.plot_all(
+                x_NxRxT, train.labels_N, learned, config, setup.compression.slow, setup.compression.fast
+            )
+    test_to_train = float(np.mean([len(fold.test) / len(fold.train) for fold in setup.folds]))
+    summary: dict[str, Any] = {"folds": len(setup.folds), "within_class_variance": within, "latents": {}}
+    lines = [f"Registration leaves {100 * np.mean(within):.0f} % of the variance within classes of training records"]
+    table = []
+    for latent, by_name in rows.items():
+        change = rec.ratio(by_name["registered"], by_name["plain"], "mse", test_to_train)
+        errors = {name: rec.mean(values, "mse") for name, values in by_name.items()}
+        summary["latents"][str(latent)] = {**errors, "registered_to_plain": change}
+        low, high = change["ci95"]
+        table.append(
+            [str(latent), str(_smaller(latent, config)), *(f"{errors[n]:.3g}" for n in ("plain", "registered")),
+             f"{change['ratio']:.2f} ({low:.2f} to {high:.2f})"]
+        )  # fmt: skip
+        lines.append(f"at d = {latent} the error is {change['ratio']:.2f} ({low:.2f} to {high:.2f}) of that without it")
+    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
+    write_text(workdir / "results.json", to_json(summary))
+    head = ["d", "d with a warp", "Tucker-2", "registered, Tucker-2, put back", "ratio (95 % interval)"]
+    report_codec.write(
+        workdir,
+        "What does registration do?",
+        "; ".join(lines) + ".",
+        [("Held-out error at equal budget", "The warp's parameters are taken off the latent matrix's", head, table)],
+        figures,
+    )
+    return "\n".join(lines)
+
+
+def _smaller(latent: int, config: RegistrationConfig) -> int:
+    """The largest d whose matrix and a warp have no more numbers than a d×d matrix."""
+    return max(1, math.isqrt(max(1, latent**2 - len(registration.spread(config)))))
+
+
+def _reconstruct(
+    learned: Registration, x_NxRxT: np.ndarray, test_MxRxT: np.ndarray, config: RegistrationConfig
+) -> dict[int, dict[str, float]]:
+    """Mean squared error of held-out records, by d, without and with a warp found without their label."""
+    theta_MxP = registration.register(learned, test_MxRxT, config).theta_NxP
+    aligned_NxRxT = registration.apply(learned.unlabelled.theta_NxP, x_NxRxT, config)
+    aligned_MxRxT = registration.apply(theta_MxP, test_MxRxT, config)
+    result = {}
+    for latent in (d for d in LATENTS if d <= min(x_NxRxT.shape[1:])):
+        plain = linalg.fit_two_sided(x_NxRxT, latent)
+        smaller = linalg.fit_two_sided(aligned_NxRxT, _smaller(latent, config))
+        back_MxRxT = registration.undo(theta_MxP, linalg.reconstruct_two_sided(smaller, aligned_MxRxT), config)
+        result[latent] = {
+            "plain": float(np.mean((linalg.reconstruct_two_sided(plain, test_MxRxT) - test_MxRxT) ** 2)),
+            "registered": float(np.mean((back_MxRxT - test_MxRxT) ** 2)),
+        }
+    return result
+
+
+def _within(registered_NxRxT: np.ndarray, x_NxRxT: np.ndarray, labels: np.ndarray) -> float:
+    """Variance within classes, as a share of that before."""
+    variances = [
+        sum(np.sum((a[labels == k] - a[labels == k].mean(axis=0)) ** 2) for k in np.unique(labels))
+        for a in (registered_NxRxT, x_NxRxT)
+    ]
+    return float(variances[0] / max(variances[1], 1e-30))
