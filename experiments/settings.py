@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import data
-from gcims_jax import io, preprocess, simulate, study
+from gcims_jax import io, preprocess, registration, simulate, study
 from gcims_jax.augment import AugmentConfig
 from gcims_jax.classify import ClassifierConfig
 from gcims_jax.codec import CodecConfig, check_latent
@@ -191,7 +191,7 @@ def prepare(config: ConfigDict) -> Setup:
         protocols=protocols,
         folds=folds,
         sampler_study=sampler_study,
-        study=_study(config),
+        study=_study(config, compression),
         grouped=config.protocol.grouped or config.protocol.leave_one_group_out,
         seed=config.seed,
         variability=None if config.data.path else data.simulated_variability(config.data),
@@ -237,13 +237,13 @@ def _sampler_study(config: ConfigDict) -> SamplerStudy:
     )
 
 
-def _study(config: ConfigDict) -> Study:
+def _study(config: ConfigDict, compression: preprocess.Compression) -> Study:
     options = config.study
     if unknown := [mode for mode in options.modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
     names = [name for name in options.candidates if name != study.PLAIN.name]
     return Study(
-        candidates=(study.PLAIN, *(study.parse_candidate(name) for name in names)),
+        candidates=(study.PLAIN, *(_candidate(name, compression) for name in names)),
         doses=tuple(study.Dose(ratio, mode == "balanced") for mode in options.modes for ratio in options.ratios),
         classifiers=tuple(options.classifiers),
         plain_classifiers=tuple(options.plain_classifiers),
@@ -251,6 +251,19 @@ def _study(config: ConfigDict) -> Study:
         inner_splits=options.inner_splits,
         records_per_class=tuple(options.records_per_class),
     )
+
+
+def _candidate(text: str, compression: preprocess.Compression) -> study.Candidate:
+    """A candidate that fits these records; where drift times count from the reactant ion peak, its warps leave that alone."""
+    candidate = study.parse_candidate(text)
+    if candidate.generator != "phase_amplitude":
+        return candidate
+    registration.check_shape(compression.shape, registration.RegistrationConfig())
+    axis = compression.fast
+    if axis.name == "relative_drift_time" and "anchor" not in dict(candidate.options):
+        anchor = float((1.0 - axis.values[0]) / (axis.values[-1] - axis.values[0]))
+        return dataclasses.replace(candidate, options=(*candidate.options, ("anchor", anchor)))
+    return candidate
 
 
 def _sampler_options(config: ConfigDict) -> dict[str, Any]:

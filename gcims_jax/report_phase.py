@@ -84,7 +84,7 @@ def _warps(theta_NxP: np.ndarray, shape: tuple[int, int], config: RegistrationCo
         ax.plot(axis.values[0] + span * grid_L, span * (np.asarray(positions_NxL) - grid_L).T, color=REAL, alpha=0.15)
         ax.axhline(0.0, color="black", linewidth=0.8)
         ax.set_xlabel(axis.label, fontsize=8)
-        ax.set_ylabel(f"moved by [{axis.unit}]" if axis.unit else "moved by", fontsize=8)
+        ax.set_ylabel("moved by" if axis.unit in ("", "1") else f"moved by [{axis.unit}]", fontsize=8)
     return figure
 
 
@@ -103,7 +103,14 @@ def _directions(
     figure, axes = grid(2, len(STEPS), width=2.4, height=2.3, sharex=True, sharey=True)
     limits = tuple(np.quantile(mean_RxT, [0.01, 0.998]))
     for i, step in enumerate(STEPS):
-        _draw(axes[0, i], moved_SxRxT[i], limits, slow, fast, f"phase {step:+g}")
-        _draw(axes[1, i], mean_RxT + step * amplitude_RxT, limits, slow, fast, f"amplitude {step:+g}")
+        _draw(axes[0, i], moved_SxRxT[i], limits, slow, fast, f"phase {step:+g} SD" if step else "mean record")
+        _draw(
+            axes[1, i],
+            mean_RxT + step * amplitude_RxT,
+            limits,
+            slow,
+            fast,
+            f"amplitude {step:+g} SD" if step else "mean record",
+        )
     _label(axes, slow, fast)
     return figure

@@ -9,7 +9,7 @@ import pytest
 from conftest import TINY_METHOD, make_records
 
 from configs import base
-from experiments import augment, leaderboard, learning_curve, minority, ratio, settings
+from experiments import augment, leaderboard, learning_curve, minority, ratio, registration_study, settings
 from gcims_jax import InputError, guard, io, study, study_results
 from gcims_jax.study import PLAIN, Candidate, Dose, parse_candidate
 
@@ -38,10 +38,43 @@ def test_every_dose_and_classifier_is_scored_and_repeats_exactly():
     assert [e["n_synthetic"] for e in score(PLAIN)] == [0, 0]
 
 
-def test_a_record_on_both_sides_is_refused():
+@pytest.mark.parametrize("generator", ["duplicate", "phase_amplitude"])
+def test_a_record_on_both_sides_is_refused(generator):
     leaky = guard.join(TEST, guard.take(RECORDS.values, LABELS, [3]))
     with pytest.raises(guard.LeakError, match=r"numbers 3"):
-        score(Candidate("copies", "duplicate"), test=leaky)
+        score(Candidate(generator, generator), test=leaky)
+
+
+def test_nothing_that_is_drawn_depends_on_held_out_records():
+    records = make_records((18, 9), r=16, t=20)
+    train, test = (guard.take(records.values, LABELS, sorted(part.seen)) for part in (TRAIN, TEST))
+    candidate = parse_candidate("phase_amplitude:phase=1,amplitude=0.5")
+    spoiled = test._replace(x_NxRxT=test.x_NxRxT[::-1] * 3.0 + 1.0)
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study.classify, "fit", lambda config, x, y, seed: drawn.append(x) or y)
+        patch.setattr(study.classify, "predict", lambda judge, x: np.zeros(len(x), int))
+        for held_out in (test, spoiled):
+            score(candidate, train=train, test=held_out, classifiers=("svm",))
+    assert len(drawn) == 2 * len(DOSES) and len(drawn[0]) > len(train.labels_N)
+    for one, other in zip(drawn[: len(DOSES)], drawn[len(DOSES) :], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_votes_ask_for_warped_copies_of_the_test_records_and_add_no_training_record():
+    candidate = parse_candidate("votes:size=0.5")
+    assert candidate.votes == 0.5 and not candidate.generator
+    records = make_records((18, 9), r=16, t=20)
+    train, test = (guard.take(records.values, LABELS, sorted(part.seen)) for part in (TRAIN, TEST))
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study.classify, "predict", lambda judge, x: asked.append(x) or np.arange(len(x)) % 2)
+        (entry,) = score(candidate, train=train, test=test, classifiers=("svm",))
+    assert entry["n_synthetic"] == 0 and len(asked) == study.VOTES + 2
+    assert (
+        sum(np.array_equal(asked[0], x) for x in asked) == 2
+    )  # the records themselves, as a plain answer and to break ties
+    assert entry["accuracy"] == np.mean(test.labels_N == np.arange(len(test.labels_N)) % 2)
 
 
 def test_inner_splits_stay_inside_the_training_part_and_keep_groups():
@@ -60,7 +93,7 @@ def test_candidates_are_read_with_their_options():
     assert parse_candidate("warp:size=2").options == (("size", 2.0),)
     assert parse_candidate("latent_rda:ridge=oas,alpha=0.3").options == (("ridge", "oas"), ("alpha", 0.3))
     assert parse_candidate("class_weights").class_weights
-    for text, message in (("wrap", "got 'wrap'"), ("warp:2", "name=value")):
+    for text, message in (("wrap", "got 'wrap'"), ("warp:2", "name=value"), ("votes:size=0", "above 0")):
         with pytest.raises(InputError, match=message):
             parse_candidate(text)
 
@@ -144,6 +177,35 @@ def test_synthetic_records_come_in_the_inputs_units_and_name_what_may_test_them(
     assert not held_out & set(nearest)
     np.testing.assert_allclose(synthetic.values.max(), setup.records.values[setup.folds[0].train].max(), rtol=1e-3)
     assert (tmp_path / "report.html").exists()
+
+
+def test_what_registration_does_is_shown_and_measured(tmp_path):
+    io.write(make_records((12, 8), r=16, t=20), tmp_path / "records.nc")
+    config = base.get_config()
+    config.data.path = str(tmp_path / "records.nc")
+    config.protocol.folds = 2
+    config.codec.latent = 3
+    answer = registration_study.run(settings.prepare(config), 0, tmp_path, {}, {})
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert "d = 8" in answer and set(results["latents"]) == {"8", "16"}
+    change = results["latents"]["8"]
+    assert change["registered_to_plain"]["splits"] == 2 and 0 < change["registered"] < 10 * change["plain"]
+    assert (tmp_path / "report.html").read_text().count("data:image/png") == 3
+
+
+def test_learned_warps_leave_the_reactant_ion_peak_where_it_is(tmp_path):
+    records = make_records((12, 8), r=16, t=20)
+    relative = dataclasses.replace(
+        records, fast=records.fast._replace(name="relative_drift_time", unit="1", values=np.linspace(0.8, 1.8, 20))
+    )
+    io.write(relative, tmp_path / "records.nc")
+    config = base.get_config()
+    config.data.path = str(tmp_path / "records.nc")
+    config.protocol.folds = 2
+    config.codec.latent = 3
+    config.study.candidates = ("phase_amplitude", "duplicate")
+    anchored, other = settings.prepare(config).study.candidates[1:]
+    assert dict(anchored.options)["anchor"] == pytest.approx(0.2) and not other.options
 
 
 @pytest.mark.parametrize(
