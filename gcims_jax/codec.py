@@ -14,6 +14,7 @@ import numpy as np
 
 from gcims_jax import joint, stages, stagewise
 from gcims_jax.augment import AugmentConfig
+from gcims_jax.batches import in_batches
 from gcims_jax.errors import InputError
 from gcims_jax.losses import LossConfig
 from gcims_jax.model import ModelConfig, SeriesAutoencoder
@@ -128,15 +129,13 @@ def fit(
 def encode(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
     """Latent matrices N×d×d of records on the [0, 1] scale."""
     models = models_of(config, x_NxRxT.shape[1:])
-    return stages.in_batches(functools.partial(stages.jitted_encode, models, codec), x_NxRxT, config.batch_records)
+    return in_batches(functools.partial(stages.jitted_encode, models, codec), config.batch_records, x_NxRxT)
 
 
 def decode(codec: Codec, latents_SxDxD: np.ndarray, config: CodecConfig, shape: tuple[int, int]) -> np.ndarray:
     """Records S×R×T on the [0, 1] scale of latent matrices; ``shape`` is (R, T)."""
     models = models_of(config, shape)
-    return stages.in_batches(
-        functools.partial(stages.jitted_decode, models, codec), latents_SxDxD, config.batch_records
-    )
+    return in_batches(functools.partial(stages.jitted_decode, models, codec), config.batch_records, latents_SxDxD)
 
 
 def reconstruct(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:

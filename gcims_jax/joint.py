@@ -16,6 +16,7 @@ import numpy as np
 
 from gcims_jax import augment, linalg, losses, stages
 from gcims_jax.augment import AugmentConfig
+from gcims_jax.batches import in_batches
 from gcims_jax.losses import LossConfig
 from gcims_jax.stages import Codec, Models, Stage
 from gcims_jax.train import Curves, TrainConfig
@@ -230,12 +231,8 @@ def _earns_its_place(
     """Whether the residual lowers the loss of held-out records by more than ``refit_gain`` and its standard error."""
 
     def held_losses(codec: Codec) -> np.ndarray:
-        e_VxDxD = stages.in_batches(
-            functools.partial(stages.jitted_encode, task.models, codec), held_VxRxT, batch_records
-        )
-        out_VxRxT = stages.in_batches(
-            functools.partial(stages.jitted_decode, task.models, codec), e_VxDxD, batch_records
-        )
+        e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held_VxRxT)
+        out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
         pair_VxRx2T = np.concatenate([out_VxRxT, held_VxRxT], axis=2)
 
         def losses_of(pair_BxRx2T: Array) -> Array:
@@ -244,7 +241,7 @@ def _earns_its_place(
                 task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units
             )
 
-        return stages.in_batches(losses_of, pair_VxRx2T, batch_records)
+        return in_batches(losses_of, batch_records, pair_VxRx2T)
 
     gain_V = held_losses(stages.set_residual(codec, on=False)) - held_losses(codec)
     error = gain_V.std(ddof=1) / np.sqrt(len(gain_V)) if len(gain_V) > 1 else 0.0

@@ -4,7 +4,6 @@ Stage 1 maps every drift series (R×T to R×d), stage 2 every retention series o
 linear path plus a transformer (arXiv 2502.13183); either part may be absent.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -153,14 +152,6 @@ def _rngs(key: Array | None) -> dict[str, Array]:
 
 def _split(key: Array | None) -> tuple[Array | None, Array | None]:
     return (None, None) if key is None else tuple(jax.random.split(key))
-
-
-def in_batches(function: Callable[[Array], Array], a_Nx: np.ndarray, size: int) -> np.ndarray:
-    """Applies a jitted function to equal batches; the last one is filled up so that nothing is compiled twice."""
-    n = len(a_Nx)
-    padded_Nx = np.concatenate([a_Nx, np.repeat(a_Nx[-1:], -n % size, axis=0)])
-    parts = [np.asarray(function(padded_Nx[i : i + size])) for i in range(0, len(padded_Nx), size)]
-    return np.concatenate(parts)[:n]
 
 
 jitted_encode_drift = jax.jit(encode_drift, static_argnums=0)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax import series, stages
+from gcims_jax.batches import in_batches
 from gcims_jax.model import ModelConfig, SeriesAutoencoder
 from gcims_jax.stages import Codec, Stage
 from gcims_jax.train import Curves, TrainConfig
@@ -95,8 +96,6 @@ def fit(
     drift_series = series.to_drift_series(x_NxRxT[n_held:])
     kept = np.asarray(series.undersample(thin_key, drift_series, threshold, kept_fraction))
     drift, drift_model, drift_curves = fit_stage("drift", drift_key, series.to_drift_series, x_NxRxT, kept)
-    z_NxRxD = stages.in_batches(
-        functools.partial(stages.jitted_encode_drift, drift_model, drift), x_NxRxT, batch_records
-    )
+    z_NxRxD = in_batches(functools.partial(stages.jitted_encode_drift, drift_model, drift), batch_records, x_NxRxT)
     retention, _, retention_curves = fit_stage("retention", retention_key, series.to_retention_series, z_NxRxD, None)
     return Codec(drift, retention), {"drift": drift_curves, "retention": retention_curves}

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax import joint, stages
+from gcims_jax.batches import in_batches
 from gcims_jax.joint import Fixed
 from gcims_jax.model import Block, ModelConfig
 from gcims_jax.train import Curves, TrainConfig
@@ -162,4 +163,4 @@ def fit(
 
 def reconstruct_all(model: RecordAutoencoder, whole: Whole, x_NxRxT: np.ndarray, batch_records: int = 16) -> np.ndarray:
     """``reconstruct`` for any number of records."""
-    return stages.in_batches(functools.partial(jitted_reconstruct, model, whole), x_NxRxT, batch_records)
+    return in_batches(functools.partial(jitted_reconstruct, model, whole), batch_records, x_NxRxT)
