@@ -36,7 +36,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
     rows: dict[int, dict[str, list[dict[str, float]]]] = {}
     figures: dict[str, tuple[Figure, str]] = {}
-    within = []
+    within, at_bound, left_alone = [], set(), set()
     for fold in setup.folds:
         train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
         scaling = preprocess.fit(train.x_NxRxT, setup.method.preprocess)
@@ -45,6 +45,9 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         within.append(
             _within(registration.apply(learned.labelled.theta_NxP, x_NxRxT, config), x_NxRxT, labels=train.labels_N)
         )
+        names_N = setup.records.names[fold.train]
+        at_bound |= set(names_N[np.asarray(learned.labelled.at_bound_N)].tolist())
+        left_alone |= set(names_N[np.asarray(learned.labelled.gain_N) == 0.0].tolist())
         for latent, errors in _reconstruct(learned, x_NxRxT, test_MxRxT, config).items():
             for name, error in errors.items():
                 rows.setdefault(latent, {}).setdefault(name, []).append({"mse": error})
@@ -55,6 +58,14 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     test_to_train = float(np.mean([len(fold.test) / len(fold.train) for fold in setup.folds]))
     summary: dict[str, Any] = {"folds": len(setup.folds), "within_class_variance": within, "latents": {}}
     lines = [f"Registration leaves {100 * np.mean(within):.0f} % of the variance within classes of training records"]
+    # Such records deserve a look: they may be of another substance, or spoiled.
+    for names, what in (
+        (at_bound, "warps at their bound"),
+        (left_alone, "nothing in common with the template, left alone"),
+    ):
+        if names:
+            lines.append(f"{len(names)} records have {what}: {', '.join(sorted(names)[:5])}{', …' * (len(names) > 5)}")
+    summary |= {"at_bound": sorted(at_bound), "left_alone": sorted(left_alone)}
     table = []
     for latent, by_name in rows.items():
         change = rec.ratio(by_name["registered"], by_name["plain"], "mse", test_to_train)

@@ -180,7 +180,9 @@ def test_synthetic_records_come_in_the_inputs_units_and_name_what_may_test_them(
 
 
 def test_what_registration_does_is_shown_and_measured(tmp_path):
-    io.write(make_records((12, 8), r=16, t=20), tmp_path / "records.nc")
+    records = make_records((12, 8), r=16, t=20)
+    records.values[3] = 0.0  # a flat record
+    io.write(records, tmp_path / "records.nc")
     config = base.get_config()
     config.data.path = str(tmp_path / "records.nc")
     config.protocol.folds = 2
@@ -188,6 +190,7 @@ def test_what_registration_does_is_shown_and_measured(tmp_path):
     answer = registration_study.run(settings.prepare(config), 0, tmp_path, {}, {})
     results = json.loads((tmp_path / "results.json").read_text())
     assert "d = 8" in answer and set(results["latents"]) == {"8", "16"}
+    assert str(records.names[3]) in results["left_alone"] and str(records.names[3]) in answer
     change = results["latents"]["8"]
     assert change["registered_to_plain"]["splits"] == 2 and 0 < change["registered"] < 10 * change["plain"]
     assert (tmp_path / "report.html").read_text().count("data:image/png") == 3
