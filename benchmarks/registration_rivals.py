@@ -32,12 +32,13 @@ def curves(x_NxRxT: np.ndarray, channels: int, elasticity: float, passes: int) -
     slope_NxKxR = np.gradient(curves_NxKxR / curves_NxKxR.std(), 1.0 / (r - 1), axis=2)
     q_NxKxR = slope_NxKxR / np.sqrt(np.linalg.norm(slope_NxKxR, axis=1, keepdims=True) + 1e-9)
     grid_R, template_KxR = np.linspace(0.0, 1.0, r), q_NxKxR.mean(axis=0)
-    for _ in range(passes):
+    for left in reversed(range(passes)):
         positions_NxR = _in_two(_curves_of, q_NxKxR, template_KxR, elasticity * channels**0.5)
-        warped_NxKxR = np.stack(
-            [CubicSpline(grid_R, q, axis=1)(p) for q, p in zip(q_NxKxR, positions_NxR, strict=True)]
-        )
-        template_KxR = (warped_NxKxR * np.sqrt(np.gradient(positions_NxR, grid_R, axis=1))[:, None]).mean(axis=0)
+        if left:
+            pairs = zip(q_NxKxR, positions_NxR, strict=True)
+            warped_NxKxR = np.stack([CubicSpline(grid_R, q_KxR, axis=1)(at_R) for q_KxR, at_R in pairs])
+            slope_NxR = np.gradient(positions_NxR, grid_R, axis=1)
+            template_KxR = (warped_NxKxR * np.sqrt(slope_NxR)[:, None]).mean(axis=0)
     return positions_NxR
 
 
@@ -51,11 +52,14 @@ def dtw(x_NxRxT: np.ndarray, finer: int, pattern: str, band: int, smooth: float,
     """Dynamic time warping of drift series to their mean record; the path is smoothed by a Gaussian (points)."""
     grid_R = np.linspace(0.0, 1.0, x_NxRxT.shape[1])
     template_RxT = x_NxRxT.mean(axis=0)
-    for _ in range(passes):
-        moved_NxR = _in_two(_paths, x_NxRxT, template_RxT, finer, pattern, band) - grid_R
-        moved_NxR = gaussian_filter1d(moved_NxR, smooth, axis=1) if smooth else moved_NxR
-        at_NxR = np.clip(grid_R + moved_NxR - moved_NxR.mean(axis=0), 0.0, 1.0)
-        template_RxT = np.mean([CubicSpline(grid_R, x)(p) for x, p in zip(x_NxRxT, at_NxR, strict=True)], axis=0)
+    for left in reversed(range(passes)):
+        moved_NxR = gaussian_filter1d(
+            _in_two(_paths, x_NxRxT, template_RxT, finer, pattern, band) - grid_R, smooth, axis=1
+        )
+        if left:
+            at_NxR = np.clip(grid_R + moved_NxR - moved_NxR.mean(axis=0), 0.0, 1.0)
+            pairs = zip(x_NxRxT, at_NxR, strict=True)
+            template_RxT = np.mean([CubicSpline(grid_R, x_RxT)(at_R) for x_RxT, at_R in pairs], axis=0)
     return grid_R + moved_NxR
 
 
@@ -68,7 +72,7 @@ def _paths(x_NxRxT: np.ndarray, template_RxT: np.ndarray, finer: int, pattern: s
     template_FxT = CubicSpline(grid_R, template_RxT)(fine_F)
     positions_NxR = np.empty(x_NxRxT.shape[:2])
     for positions_R, x_RxT in zip(positions_NxR, x_NxRxT, strict=True):
-        apart_FxF = cdist(template_FxT, CubicSpline(grid_R, x_RxT)(fine_F))
+        apart_FxF = cdist(template_FxT, x_RxT if finer == 1 else CubicSpline(grid_R, x_RxT)(fine_F))
         path = warp_time(
             apart_FxF, step_pattern=pattern, window_type="sakoechiba", window_args={"window_size": band * finer}
         )
