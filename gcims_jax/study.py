@@ -230,7 +230,7 @@ def score_candidate(
             guard.check_held_out(test, judge)
             predicted_N = classify.predict(judge.value, test.x_NxRxT)
             if candidate.votes:
-                predicted_N = _votes(key, judge.value, test.x_NxRxT, candidate.votes, n_classes)
+                predicted_N = _votes(key, judge.value, test.x_NxRxT, predicted_N, candidate.votes, n_classes)
             scores = metrics.score(test.labels_N, predicted_N, n_classes)
             entries.append(
                 {
@@ -247,12 +247,14 @@ def score_candidate(
     return entries
 
 
-def _votes(key: Array, judge: Any, x_NxRxT: np.ndarray, size: float, n_classes: int) -> np.ndarray:
+def _votes(
+    key: Array, judge: Any, x_NxRxT: np.ndarray, predicted_N: np.ndarray, size: float, n_classes: int
+) -> np.ndarray:
     """The class that most warped copies of each record are taken for; in a tie that of the record itself."""
     sizes = warps.Sizes(size, size, intensity=0.05 * size)
     copies = [warps.change(jax.random.fold_in(key, i), x_NxRxT, sizes) for i in range(VOTES)]
     votes_NxK = sum(np.eye(n_classes)[classify.predict(judge, x)] for x in copies)
-    votes_NxK += 0.5 * np.eye(n_classes)[classify.predict(judge, x_NxRxT)]
+    votes_NxK += 0.5 * np.eye(n_classes)[predicted_N]
     return votes_NxK.argmax(axis=1)
 
 
