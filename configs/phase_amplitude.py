@@ -17,7 +17,9 @@ def get_config() -> ConfigDict:
     config.experiment = "leaderboard"
     config.protocol.repeats = 8
     hand_set = ("warp:size=0.5", "warp:size=1", "warp:size=2", "votes:size=1")
-    config.study.candidates = ("phase_amplitude", "tuned_warp", *hand_set, "mask", "latent_rda")
+    config.study.candidates = (
+        "phase_amplitude", "phase_amplitude:centre=class", "tuned_warp", *hand_set, "mask", "latent_rda",
+    )  # fmt: skip
     config.study.ratios = (10.0,)
     config.study.modes = ("balanced",)
     return config

@@ -53,8 +53,8 @@ class RegistrationConfig:
     anchor: float = 0.0
     anchored: bool = False
     stiffness: float = 0.03
-    smoothing: tuple[float, ...] = (0.06, 0.03, 0.01)
-    iterations: int = 5
+    smoothing: tuple[float, ...] = (0.06, 0.02, 0.005)
+    iterations: int = 3
     prior: float = 1.0
 
     def __post_init__(self) -> None:

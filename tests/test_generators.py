@@ -122,9 +122,7 @@ def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(see
     still = fit(jax.random.key(seed), *moving_records(0.5, 0.0, seed), fit_codec=fit_codec)
     assert not still.sizes.phase
     moving = fit(jax.random.key(seed), *moving_records(0.1, 0.3, seed, each=40), fit_codec=fit_codec)
-    assert moving.sizes.slow > 0.0
-    scores = dict(moving.tried)
-    assert scores[moving.sizes] > scores[moving.sizes._replace(slow=0.0, fast=0.0, stiffness=0.03)]
+    assert moving.sizes.phase > 0.0
 
 
 def phase_amplitude(**options):

@@ -26,18 +26,17 @@ import numpy as np
 from gcims_jax import registration
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator, check_size, numpy_rng, pick
-from gcims_jax.generators.ridge import ridge_scores
+from gcims_jax.generators.ridge import Scores, class_scores, judge
 from gcims_jax.registration import RegistrationConfig
 
 Array = jax.Array
 
-STIFFNESS = (0.03, 0.01)
+STIFFNESS = (0.3, 0.03)
 SIZES = (0.5, 1.0, 1.5, 2.0)
 AMPLITUDES = (0.3, 0.6, 1.0)
 SPLITS = 3  # of the training part, to choose sizes by
-COPIES = 4  # of each class, in multiples of the largest, to try a size with; few favour small sizes
-# Standard errors by which a change has to beat none; the best of many is taken, so one is not enough.
-THRESHOLD = 2.0
+COPIES = 4  # of each class, in multiples of the largest, to try a size with
+THRESHOLD = 2.0  # standard errors by which something has to pay; the best of many is taken, so one is not enough
 CENTRES = ("record", "class")
 
 
@@ -46,19 +45,13 @@ class Sizes(NamedTuple):
 
     Attributes:
       stiffness: of the registration.
-      slow, fast: of the warps of both axes.
+      phase: of the warps of both axes, which were learned together.
       amplitude: of the latents.
     """
 
     stiffness: float
-    slow: float
-    fast: float
+    phase: float
     amplitude: float
-
-    @property
-    def phase(self) -> bool:
-        """Whether anything is warped."""
-        return self.slow > 0.0 or self.fast > 0.0
 
 
 class Separated(NamedTuple):
@@ -98,14 +91,12 @@ class PhaseAmplitude(NamedTuple):
       sizes: of draws.
       joint: whether a draw takes phase and amplitude from the same records.
       centre: what draws vary around, one of ``CENTRES``.
-      tried: sizes that were tried, with their scores.
     """
 
     separated: Separated
     sizes: Sizes
     joint: bool
     centre: str
-    tried: tuple[tuple[Sizes, float], ...]
 
 
 def fit(
@@ -142,11 +133,11 @@ def fit(
     x_NxRxT, labels_N = np.asarray(x_NxRxT, np.float32), np.asarray(labels_N)
     if centre not in CENTRES:
         raise InputError(f"phase_amplitude.centre: expected one of {list(CENTRES)}, got {centre!r}")
-    phases = [_size("phase", phase)] if phase != "choose" else SIZES
-    stiffnesses = STIFFNESS if phase == "choose" else STIFFNESS[:1]
+    phases = (_size("phase", phase),) if phase != "choose" else SIZES
+    stiffnesses = STIFFNESS if any(phases) else STIFFNESS[:1]
     if stiffness != "choose":
         stiffnesses = (_size("stiffness", stiffness),)
-    amplitudes = [_size("amplitude", amplitude)] if amplitude != "choose" else AMPLITUDES
+    amplitudes = (_size("amplitude", amplitude),) if amplitude != "choose" else AMPLITUDES
     base = RegistrationConfig() if anchor == "" else RegistrationConfig(anchor=float(anchor), anchored=True)
     registration.check_shape(x_NxRxT.shape[1:], base)
     codec_key, choice_key = jax.random.split(key)
@@ -159,42 +150,38 @@ def fit(
     split_N = _split(numpy_rng(choice_key), labels_N)
 
     @functools.cache
-    def scores(sizes: Sizes) -> np.ndarray:
-        return _scores(choice_key, functools.partial(separated, sizes.stiffness), sizes, x_NxRxT, labels_N, split_N)
+    def scores(sizes: Sizes) -> Scores:
+        without = functools.partial(separated, sizes.stiffness)
+        return _scores(choice_key, without, sizes, centre, x_NxRxT, labels_N, split_N)
 
-    best = Sizes(stiffnesses[0], 0.0, 0.0, 0.0)
-    tried: dict[Sizes, float] = {}
-    if phase != "choose":
-        best = best._replace(slow=phases[0], fast=phases[0])
-    elif np.isfinite(scores(best)).any():
-        best = _choose_phase(scores, best, stiffnesses, tried)
-    if amplitude != "choose":
-        best = best._replace(amplitude=amplitudes[0])
-    elif np.isfinite(scores(best)).any():
-        best = _best(scores, [best, *(best._replace(amplitude=a) for a in amplitudes)], tried)
-    return PhaseAmplitude(separated(best.stiffness, -1), best, bool(joint), centre, tuple(tried.items()))
-
-
-def _choose_phase(
-    scores: Callable[[Sizes], np.ndarray], none: Sizes, stiffnesses: tuple[float, ...], tried: dict[Sizes, float]
-) -> Sizes:
-    """How far both axes go together, as what was learned says how they compare; none of them, or one, may stand still."""
-    both = [none._replace(stiffness=s, slow=size, fast=size) for s, size in itertools.product(stiffnesses, SIZES)]
-    best = _best(scores, [none, *both], tried)
-    if not best.phase:
-        return best
-    return _best(scores, [best, best._replace(slow=0.0), best._replace(fast=0.0)], tried)
+    still = Sizes(stiffnesses[0], 0.0, 0.0)
+    moving = [Sizes(*sizes, 0.0) for sizes in itertools.product(stiffnesses, phases)]
+    if centre == "class":
+        # Class means alone are one record each, so it is no question whether they vary.
+        moving = [sizes._replace(amplitude=amplitudes[-1]) for sizes in moving]
+        best = _likeliest(scores, moving)
+    else:
+        best = _likeliest(scores, moving)
+        if phase == "choose" and not _pays(scores, moving, still):
+            best = still
+        larger = [best._replace(amplitude=size) for size in amplitudes]
+        if amplitude != "choose" or _pays(scores, larger, best):
+            best = _likeliest(scores, larger)
+    return PhaseAmplitude(separated(best.stiffness, -1), best, bool(joint), centre)
 
 
-def _best(scores: Callable[[Sizes], np.ndarray], candidates: list[Sizes], tried: dict[Sizes, float]) -> Sizes:
-    """The candidate with the best mean score if it beats the first clearly, else the first."""
-    means = [float(np.nanmean(scores(sizes))) for sizes in candidates]
-    tried.update(zip(candidates, means, strict=True))
-    best = candidates[int(np.argmax(means))]
-    gain_N = scores(best) - scores(candidates[0])
-    gain_N = gain_N[np.isfinite(gain_N)]
-    clear = gain_N.mean() > THRESHOLD * gain_N.std() / np.sqrt(max(len(gain_N) - 1, 1))
-    return best if clear else candidates[0]
+def _pays(scores: Callable[[Sizes], Scores], candidates: list[Sizes], without: Sizes) -> bool:
+    """Whether the candidate of the least squared error is better than doing without by ``THRESHOLD`` standard errors."""
+    gain_CxM = np.stack([scores(without).squared_M - scores(sizes).squared_M for sizes in candidates])
+    gain_M = gain_CxM[np.argmax(gain_CxM.mean(axis=1))]
+    return bool(gain_M.mean() > THRESHOLD * gain_M.std() / np.sqrt(max(len(gain_M) - 1, 1)))
+
+
+def _likeliest(scores: Callable[[Sizes], Scores], candidates: list[Sizes]) -> Sizes:
+    """The candidate by which the classes of held-out records are most likely."""
+    if len(candidates) == 1:
+        return candidates[0]
+    return max(candidates, key=lambda sizes: float(scores(sizes).likelihood_M.mean()))
 
 
 def _split(rng: np.random.Generator, labels_N: np.ndarray) -> np.ndarray:
@@ -210,12 +197,14 @@ def _scores(
     key: Array,
     separated_without: Callable[[int], Separated],
     sizes: Sizes,
+    centre: str,
     x_NxRxT: np.ndarray,
     labels_N: np.ndarray,
     split_N: np.ndarray,
-) -> np.ndarray:
-    """``ridge_scores`` of each record by what was learned without its split; NaN where its class was not there."""
-    result_N = np.full(len(labels_N), np.nan)
+) -> Scores:
+    """How well what was learned without its split tells the class of each record, if the class was there."""
+    classes_K = np.unique(labels_N)
+    scores_NxK = np.full((len(labels_N), len(classes_K)), np.nan)
     for split in np.unique(split_N):
         known = set(labels_N[split_N != split].tolist())
         held = np.flatnonzero((split_N == split) & np.array([label in known for label in labels_N.tolist()]))
@@ -223,13 +212,17 @@ def _scores(
             continue
         separated = separated_without(int(split))
         rng = numpy_rng(jax.random.fold_in(key, int(split)))
-        classes_K, counts_K = np.unique(separated.labels_N, return_counts=True)
-        owner_C = pick(rng, separated.labels_N, np.repeat(classes_K, COPIES * counts_K.max()))
-        # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
-        jitter_Cx2 = 0.5 / (np.array(x_NxRxT.shape[1:]) - 1) * rng.standard_normal((len(owner_C), 2))
-        copies_CxRxT = _draw(rng, separated, sizes, owner_C, joint=False, jitter_Sx2=jitter_Cx2)
-        result_N[held] = ridge_scores(x_NxRxT[held], labels_N[held], copies_CxRxT, separated.labels_N[owner_C])
-    return result_N
+        known_K, counts_K = np.unique(separated.labels_N, return_counts=True)
+        owner_C = pick(rng, separated.labels_N, np.repeat(known_K, COPIES * counts_K.max()))
+        labels_C = separated.labels_N[owner_C]
+        if centre == "class":
+            copies_CxRxT = _draw_around_classes(rng, separated, sizes, labels_C, joint=False)
+        else:
+            # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
+            jitter_Cx2 = 0.5 / (np.array(x_NxRxT.shape[1:]) - 1) * rng.standard_normal((len(owner_C), 2))
+            copies_CxRxT = _draw(rng, separated, sizes, owner_C, joint=False, jitter_Sx2=jitter_Cx2)
+        scores_NxK[held] = class_scores(x_NxRxT[held], copies_CxRxT, labels_C, classes_K)
+    return judge(scores_NxK, labels_N, classes_K)
 
 
 def _separate(
@@ -304,9 +297,7 @@ def _draw_phase(rng: np.random.Generator, separated: Separated, sizes: Sizes, no
     learned_SxP = normal_SxN @ separated.phase_NxP.astype(np.float32)
     free_SxP = separated.phase_spread_P * rng.standard_normal(learned_SxP.shape)
     theta_SxP = np.sqrt(1.0 - separated.shrinkage) * learned_SxP + np.sqrt(separated.shrinkage) * free_SxP
-    slow = 2 + separated.config.slow_knots
-    size_P = np.where(np.arange(theta_SxP.shape[1]) < slow, sizes.slow, sizes.fast)
-    return np.float32(size_P * theta_SxP)
+    return np.float32(sizes.phase * theta_SxP)
 
 
 def _draw_around_classes(
