@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcims_jax import InputError, alignment, linalg
-from gcims_jax.generators import GENERATORS, FittedCodec
+from gcims_jax.generators import GENERATORS, FittedCodec, ridge
 from gcims_jax.generators.contract import pick
 
 LABELS = np.repeat([0, 1, 2], [7, 4, 1])
@@ -123,6 +123,19 @@ def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(see
     assert not still.sizes.phase
     moving = fit(jax.random.key(seed), *moving_records(0.1, 0.3, seed, each=40), fit_codec=fit_codec)
     assert moving.sizes.phase > 0.0
+
+
+def test_sharpness_of_scores_costs_squared_error_but_no_likelihood():
+    rng = np.random.default_rng(0)
+    labels, classes = np.repeat([0, 3], 30), np.array([0, 3, 5])
+    scores = np.where(labels[:, None] == classes, 0.6, -0.6) + 0.5 * rng.normal(size=(60, 3))
+    scores[:, 2] = -np.inf  # no record of this class was there to learn from
+    missing = np.vstack([scores, np.full((1, 3), np.nan)])
+    one, half = (ridge.judge(s, np.append(labels, 5), classes) for s in (missing, 0.5 * missing))
+    assert one.squared_M.shape == (60,) and half.squared_M.mean() > 1.1 * one.squared_M.mean()
+    np.testing.assert_allclose(one.likelihood_M, half.likelihood_M, atol=1e-3)
+    right = scores.argmax(axis=1) == np.searchsorted(classes, labels)
+    np.testing.assert_array_equal(one.likelihood_M > np.log(0.5), right)
 
 
 def phase_amplitude(**options):

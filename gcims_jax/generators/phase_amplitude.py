@@ -10,8 +10,12 @@ with p_n and c_n the deviations of all warps and latents from their class mean, 
 the covariance of the P warp parameters is shrunk towards independent ones. A drawn record is a training record plus what
 the codec makes of the change of its latent, so that it keeps what the codec cannot hold, read at warped places.
 
-How far both go, and how stiff warps are, is chosen inside the training part: by how well a classifier of
-copies of some of its records tells the class of the others. Where axes stand still, no warp tells it best; where amplitudes add nothing, they stay.
+With ``centre="class"`` both vary around the means of the class instead: a Gaussian of records in step, put to drawn places.
+Such draws know no training record by heart, which helps classifiers that overfit; draws around records keep all detail.
+
+How far draws go, and how stiff warps are, is chosen inside the training part, by how well a classifier of copies of some of
+its records tells the class of the others (``ridge``). Around records, where warps do not pay nothing is warped, and where
+amplitudes add nothing they stay.
 """
 
 import dataclasses
@@ -121,9 +125,9 @@ def fit(
       labels_N: their classes.
       fit_codec: of registered records.
       phase, amplitude: sizes, 0 for none, or "choose".
-      stiffness: of the registration, or "choose"; chosen with the phase, and ``STIFFNESS[0]`` where that is given.
+      stiffness: of the registration, or "choose".
       joint: 1 draws phase and amplitude from the same records, so that what goes together stays together.
-      centre: "record", or "class" for a Gaussian around the class mean of both.
+      centre: what draws vary around, one of ``CENTRES``. Around the class, "choose" takes all of the amplitude.
       anchor: share of the fast axis that no warp moves, the reactant ion peak; "" stretches around its origin.
       leave_out: 1 leaves records whose warp is at its bound out of what is learned of phase.
 
