@@ -12,11 +12,11 @@ from configs import base
 
 
 def get_config() -> ConfigDict:
-    """Phase and amplitude drawn around training records and around class means."""
+    """Warps of a chosen size, and phase and amplitude around training records and around class means."""
     config = base.get_config()
     config.experiment = "augment"
     config.protocol.repeats = 2
-    config.study.candidates = ("class_weights", "phase_amplitude", "phase_amplitude:centre=class")
+    config.study.candidates = ("class_weights", "tuned_warp", "phase_amplitude", "phase_amplitude:centre=class")
     config.study.ratios = (1.0, 10.0)
     config.study.modes = ("balanced",)
     return config

@@ -171,6 +171,10 @@ def test_classes_of_one_record_and_records_far_away_do_not_break_the_statistics(
     lonely = generator.fit(jax.random.key(0), records[:4], np.arange(4), fit_codec=fit_codec)
     copies = generator.sample(jax.random.key(1), lonely, np.arange(4))
     np.testing.assert_array_equal(copies, records[:4])
+    around = generator.fit(jax.random.key(0), records[:4], np.arange(4), fit_codec=fit_codec, centre="class")
+    assert around.sizes.phase > 0.0 and around.sizes.amplitude == 1.0
+    alone = generator.sample(jax.random.key(1), around, np.arange(4))
+    assert np.sqrt(np.mean((alone - records[:4]) ** 2)) < 0.3 * records[:4].std()
     records[0] = np.roll(records[0], 16, axis=0)
     labels = np.repeat([0, 1, 2], 20)
     left_out = generator.fit(
