@@ -2,7 +2,7 @@
 
 python -m experiments.run --config configs/phase_amplitude.py
 
-Spoken digits: --config.data.path=FILE --config.data.class_counts="(40,35,30,25,20,15,12,10,8,8)"
+Spoken digits: --config.data.path=FILE --config.data.class_counts="(40,35,30,25,20,15,12,10,8,8)" --config.seed=1
 Simulated records whose peaks move twice as far as measured: --config.data.misalignment=2 --config.protocol.repeats=1
 """
 
