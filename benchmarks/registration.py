@@ -30,7 +30,6 @@ LEVEL = 2
 OURS = {
     "defaults": {},
     "stiffness 0.3": {"stiffness": 0.3},
-    "stiffness 0.3, smoothing 0.06 0.02 0.005": {"stiffness": 0.3, "smoothing": (0.06, 0.02, 0.005)},
 }
 SEARCHED = slice(None, None, 5)  # records that the options of rivals are searched on
 
