@@ -21,10 +21,12 @@ import numpy as np
 
 from benchmarks import registration_rivals
 from experiments import settings
-from gcims_jax import preprocess, registration, simulate
-from gcims_jax.preprocess import PreprocessConfig
+from gcims_jax.phase import registration
+from gcims_jax.phase.registration import RegistrationConfig
+from gcims_jax.preprocessing import scale
+from gcims_jax.preprocessing.scale import PreprocessConfig
 from gcims_jax.records import Axis
-from gcims_jax.registration import RegistrationConfig
+from gcims_jax.simulation import gcims
 
 LEVEL = 2
 OURS = {
@@ -60,11 +62,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the simulated records")
     options = parser.parse_args()
 
-    records, truth = simulate.simulate(options.seed)
+    records, truth = gcims.simulate(options.seed)
     config = PreprocessConfig(fast_range=(8.0, 15.0), slow_level=LEVEL, fast_level=LEVEL)
-    compression = preprocess.make_compression(records.slow, records.fast, config)
-    counts_NxRxT = preprocess.compress(compression, records.values)
-    x_NxRxT = preprocess.apply(preprocess.fit(counts_NxRxT, config), counts_NxRxT)
+    compression = scale.make_compression(records.slow, records.fast, config)
+    counts_NxRxT = scale.compress(compression, records.values)
+    x_NxRxT = scale.apply(scale.fit(counts_NxRxT, config), counts_NxRxT)
     slow = Planted(truth.retention_NxC, *_limits(compression.slow, x_NxRxT.shape[1]))
     fast = Planted(truth.monomer_NxC, *_limits(compression.fast, x_NxRxT.shape[2]))
     n, r, t = x_NxRxT.shape

@@ -19,8 +19,10 @@ import numpy as np
 from benchmarks import training_torch
 from configs import quickstart
 from experiments import reconstruction, settings
-from gcims_jax import codec, joint, linalg, preprocess, stages, train
-from gcims_jax.codec import CodecConfig
+from gcims_jax import linalg
+from gcims_jax.codec import double, joint, stages, train
+from gcims_jax.codec.double import CodecConfig
+from gcims_jax.preprocessing import scale
 
 TARGETS = (1.0, 0.9)
 PAPER_STEPS = (100, 400, 1600)  # each is compiled anew
@@ -38,7 +40,7 @@ def main() -> None:
     recipe = quickstart.get_config()
     recipe.codec.latent = options.latent
     setup = settings.prepare(recipe)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     data = reconstruction.data_of(setup, reconstruction.splits(setup)[0], compressed_NxRxT, None)
     train_NxRxT, test_MxRxT = data.train_NxRxT, data.test_MxRxT
     config = setup.method.codec
@@ -75,7 +77,7 @@ def _race(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, 
 
 
 def _this_codec(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float) -> dict:
-    task = joint.RecordTask(codec.models_of(config, train_NxRxT.shape[1:]), config.loss, config.augment, 0.0)
+    task = joint.RecordTask(double.models_of(config, train_NxRxT.shape[1:]), config.loss, config.perturb, 0.0)
     begin = time.perf_counter()
     n_held = round(config.train.validation_fraction * len(train_NxRxT))
     principal = joint.prefers_principal(train_NxRxT, n_held, config.latent)
@@ -122,13 +124,13 @@ def _paper(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray,
     for steps in PAPER_STEPS:
         short = dataclasses.replace(paper, train=dataclasses.replace(paper.train, steps=steps))
         begin = time.perf_counter()
-        codec.fit(jax.random.key(0), train_NxRxT, short)
+        double.fit(jax.random.key(0), train_NxRxT, short)
         first = time.perf_counter() - begin
         begin = time.perf_counter()
-        fitted, _ = codec.fit(jax.random.key(0), train_NxRxT, short)
+        fitted, _ = double.fit(jax.random.key(0), train_NxRxT, short)
         spent = time.perf_counter() - begin
         compile_seconds = compile_seconds or first - spent
-        error = float(np.mean((codec.reconstruct(fitted, test_MxRxT, short) - test_MxRxT) ** 2))
+        error = float(np.mean((double.reconstruct(fitted, test_MxRxT, short) - test_MxRxT) ** 2))
         for target in TARGETS:
             if error <= target * linear:
                 reached.setdefault(target, spent)
@@ -138,7 +140,7 @@ def _paper(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray,
 
 
 def _error(config: CodecConfig, fitted: stages.Codec, x_NxRxT: np.ndarray) -> float:
-    return float(np.mean((codec.reconstruct(fitted, x_NxRxT, config) - x_NxRxT) ** 2))
+    return float(np.mean((double.reconstruct(fitted, x_NxRxT, config) - x_NxRxT) ** 2))
 
 
 def _print_row(name: str, row: dict, ours: dict) -> None:
@@ -159,7 +161,7 @@ def _throughput(config: CodecConfig, train_NxRxT: np.ndarray, ensembles: list[in
     rates = {name: _matmul_rate(dtype) for name, dtype in (("f32", jnp.float32), ("bf16", jnp.bfloat16))}
     print("Matrix multiply, 1024³: " + ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()))
     shape = train_NxRxT.shape[1:]
-    task = joint.RecordTask(codec.models_of(config, shape), config.loss, config.augment, 0.0)
+    task = joint.RecordTask(double.models_of(config, shape), config.loss, config.perturb, 0.0)
     fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0))
     examples = train.pad(train_NxRxT, task.quantum)
     steps = 5

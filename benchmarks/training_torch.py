@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gcims_jax.model import ModelConfig
+from gcims_jax.codec.model import ModelConfig
 
 
 def train(

@@ -64,17 +64,17 @@ def get_config() -> ConfigDict:
     config.codec.latent_noise = 0.0  # added in training, in units of each latent's spread; linear start only
     config.codec.kl = 0.0  # β of a variational latent with learned noise, smooth for every sampler; linear start only
 
-    config.loss = ConfigDict()  # linear start only; see gcims_jax/losses.py
+    config.loss = ConfigDict()  # linear start only; see gcims_jax/codec/losses.py
     config.loss.weight = "none"  # "noise" or "prominence": more for small peaks
     config.loss.gain = 10.0
     config.loss.multiscale = 0.0
     config.loss.derivative = 0.0
     config.loss.linear = 0.0  # share of the error in the input's unit
 
-    config.augment = ConfigDict()  # of the codec's training records, linear start only; see gcims_jax/augment.py
-    config.augment.shift = 0
-    config.augment.warp = 0.0
-    config.augment.intensity = 0.0
+    config.perturb = ConfigDict()  # of the codec's training records, linear start only; see gcims_jax/codec/perturb.py
+    config.perturb.shift = 0
+    config.perturb.warp = 0.0
+    config.perturb.intensity = 0.0
 
     config.series = ConfigDict()  # random start only: drift series below this fraction of the mean variance are thinned
     config.series.threshold = 0.1

@@ -8,8 +8,10 @@ import numpy as np
 
 from experiments import leaderboard
 from experiments.settings import Setup
-from gcims_jax import guard, io, preprocess, protocols, study, study_results
+from gcims_jax import io
+from gcims_jax.evaluation import guard, protocols, study, study_results
 from gcims_jax.generators import GENERATORS
+from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
 
 
@@ -61,17 +63,17 @@ def generate(
     generator = GENERATORS[candidate.generator]
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
     train = guard.take(
-        preprocess.compress(plan, setup.records.values[fold.train]), labels_N[fold.train], range(len(fold.train))
+        scale.compress(plan, setup.records.values[fold.train]), labels_N[fold.train], range(len(fold.train))
     )
-    scaling = preprocess.fit(train.x_NxRxT, setup.method.preprocess)
-    x_NxRxT = preprocess.apply(scaling, train.x_NxRxT)
+    scaling = scale.fit(train.x_NxRxT, setup.method.preprocess)
+    x_NxRxT = scale.apply(scaling, train.x_NxRxT)
     fit_key, draw_key = jax.random.split(protocols.fold_keys(seed, "strict", 0)[0])
     fit_codec = study.codec_fitter(setup.study.codec, setup.method)
     state = generator.fit(fit_key, x_NxRxT, train.labels_N, fit_codec=fit_codec, **dict(candidate.options))
     labels_S = protocols.synthetic_labels(train.labels_N, *dose)
     records_SxRxT = np.asarray(generator.sample(draw_key, state, labels_S))
     return Records(
-        values=preprocess.expand(plan, preprocess.invert(scaling, records_SxRxT)),
+        values=scale.expand(plan, scale.invert(scaling, records_SxRxT)),
         slow=plan.slow,
         fast=plan.fast,
         labels=classes_K[labels_S],

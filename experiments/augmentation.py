@@ -13,8 +13,12 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import codec, guard, io, preprocess, protocols, report, results
+from gcims_jax import io
+from gcims_jax.codec import double
+from gcims_jax.evaluation import guard, protocols, results
+from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
+from gcims_jax.reports import augmentation as augmentation_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -32,7 +36,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     """
     start = time.perf_counter()
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     seconds = {**seconds, "preprocess": time.perf_counter() - start}
 
     rows_by_protocol = {
@@ -47,7 +51,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     seconds |= results.seconds(rows_by_protocol)
     seconds["report"] = time.perf_counter() - start
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
-    report.write(workdir, summary, rows_by_protocol, examples)
+    augmentation_page.write(workdir, summary, rows_by_protocol, examples)
     # The results come last: where they are, the run is complete.
     seconds["report"] = time.perf_counter() - start
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
@@ -119,7 +123,7 @@ def _show(
     classes_K: np.ndarray,
     workdir: Path,
     provenance: dict[str, Any],
-) -> tuple[Records, report.Examples]:
+) -> tuple[Records, augmentation_page.Examples]:
     """The synthetic records of the first fold in the input's unit, and one example of each class.
 
     The fold's codec comes back from its checkpoint, so these are the very records that its arms were scored with.
@@ -133,7 +137,7 @@ def _show(
     synthetic_SxRxT = protocols.draw(draw_key, generator, method, draw_labels_S, shape)
 
     def in_units(x_NxRxT: np.ndarray) -> np.ndarray:
-        return preprocess.expand(plan, preprocess.invert(generator.scaling, x_NxRxT))
+        return scale.expand(plan, scale.invert(generator.scaling, x_NxRxT))
 
     synthetic = Records(
         values=in_units(synthetic_SxRxT),
@@ -155,12 +159,12 @@ def _show(
     if protocols.LEAKS[protocol]:
         synthetic.attrs.update(held_out_records="none", note="Learned from all records; none is left to test with.")
     shown_K = np.array([fold.test[np.flatnonzero(labels_N[fold.test] == k)[0]] for k in range(len(classes_K))])
-    x_KxRxT = preprocess.apply(generator.scaling, compressed_NxRxT[shown_K])
+    x_KxRxT = scale.apply(generator.scaling, compressed_NxRxT[shown_K])
     first_draw_K = np.searchsorted(draw_labels_S, np.arange(len(classes_K)))
-    examples = report.Examples(
+    examples = augmentation_page.Examples(
         classes=[str(name) for name in classes_K],
         real_KxLxM=setup.records.values[shown_K][:, plan.slow_slice, plan.fast_slice],
-        reconstructed_KxLxM=in_units(codec.reconstruct(generator.codec, x_KxRxT, method.codec)),
+        reconstructed_KxLxM=in_units(double.reconstruct(generator.codec, x_KxRxT, method.codec)),
         synthetic_KxLxM=synthetic.values[first_draw_K],
         slow=plan.slow,
         fast=plan.fast,

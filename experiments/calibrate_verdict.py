@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import calibrate, report_calibration
 from gcims_jax.errors import InputError
+from gcims_jax.evaluation import calibration
+from gcims_jax.reports import calibration as calibration_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -32,18 +33,18 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     data_sets = {True: options.pop("data_sets"), False: options.pop("planted_data_sets")}
     if min(data_sets.values()) < 2:
         raise InputError(f"calibration: expected 2 or more data sets a condition, got {min(data_sets.values())}")
-    conditions = calibrate.plan(**options)
+    conditions = calibration.plan(**options)
     lines = []
     for condition in tqdm(conditions, desc="conditions"):
         path = workdir / "checkpoints" / f"{'_'.join(map(str, condition))}.json"
         if not path.exists():
             seeds = range(seed, seed + data_sets[condition.is_null])
             with Parallel(n_jobs=-1) as workers:
-                judged = workers(delayed(calibrate.judge)(s, condition) for s in seeds)
-                gains = workers(delayed(calibrate.true_gain)(s, condition) for s in seeds)
-            write_text(path, to_json(calibrate.summarise(condition, judged, gains)))
+                judged = workers(delayed(calibration.judge)(s, condition) for s in seeds)
+                gains = workers(delayed(calibration.true_gain)(s, condition) for s in seeds)
+            write_text(path, to_json(calibration.summarise(condition, judged, gains)))
         lines.append(json.loads(path.read_text()))
     summary = {"lines": lines, "timing": {**seconds, "study": time.perf_counter() - start}}
-    report_calibration.write(workdir, summary)
+    calibration_page.write(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
-    return report_calibration.sentence(summary)
+    return calibration_page.sentence(summary)

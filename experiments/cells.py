@@ -12,10 +12,11 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from experiments.sampler_scores import thin
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import guard, preprocess, protocols, study
-from gcims_jax.sampler_study import thin
+from gcims_jax.evaluation import guard, protocols, study
+from gcims_jax.preprocessing import scale
 
 
 def run(
@@ -42,7 +43,7 @@ def run(
       tag: name of the folder of these cells.
     """
     _, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     fit_codec = study.codec_fitter(setup.study.codec, setup.method)
     paths = {
         (candidate.name, index): workdir / "checkpoints" / tag / _slug(candidate.name) / f"fold_{index:03d}.json"

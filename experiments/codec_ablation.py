@@ -10,11 +10,12 @@ import jax
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, report_codec
-from gcims_jax.augment import AugmentConfig
-from gcims_jax.codec import CodecConfig
+from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.losses import LossConfig
+from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.errors import InputError
-from gcims_jax.losses import LossConfig
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import codec as codec_page
 
 BASE = "as configured"
 
@@ -33,9 +34,9 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "latent noise 0.2": {"latent_noise": 0.2},
         "dropout 0.1": _model(dropout=0.1),
         "no weight decay": _train(weight_decay=0.0),
-        "shifts of 1 point": {"augment": AugmentConfig(shift=1)},
-        "warps of 1 %": {"augment": AugmentConfig(warp=0.01)},
-        "intensity 10 %": {"augment": AugmentConfig(intensity=0.1)},
+        "shifts of 1 point": {"perturb": PerturbConfig(shift=1)},
+        "warps of 1 %": {"perturb": PerturbConfig(warp=0.01)},
+        "intensity 10 %": {"perturb": PerturbConfig(intensity=0.1)},
         "batch 16, a quarter of the steps": {},  # sizes follow the configured ones, see _change
         "AdamW": _train(optimiser="adamw", learning_rate=6e-3),
     },
@@ -78,7 +79,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     if unknown or not groups:
         raise InputError(f"codec_study.groups: expected some of {sorted(VARIANTS)}, got {list(groups)}")
     splits = rec.splits(setup)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     truth = rec.truth(setup)
     names = {"Tucker-2": None, BASE: {}, **{name: change for g in groups for name, change in VARIANTS[g].items()}}
     rows: dict[str, list[dict[str, float]]] = {}
@@ -139,7 +140,7 @@ def _report(workdir: Path, rows: dict[str, list[dict[str, float]]], summary: dic
          *[f"{rec.mean(values, k):.3g}" if k in values[0] else "–" for k in keys]]
         for name, values in rows.items()
     ]  # fmt: skip
-    report_codec.write(
+    codec_page.write(
         workdir,
         "Does each choice in the codec earn its place?",
         "One change at a time; a lower error than as configured means that the change would pay.",

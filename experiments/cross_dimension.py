@@ -11,8 +11,11 @@ import numpy as np
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, report_codec, simulate, whole
+from gcims_jax.codec import whole
 from gcims_jax.errors import InputError
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import codec as codec_page
+from gcims_jax.simulation import gcims
 
 NAMES = {"pair": "pair of stages", "whole": "whole records", "linear": "Tucker-2", "principal": "PCA"}
 FIGURES = {
@@ -41,7 +44,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         sets["drift and retention coupled"] = _coupled(setup)
     rows: dict[str, dict[int, dict[str, list]]] = {}
     for title, one in sets.items():
-        compressed_NxRxT = preprocess.compress(one.compression, one.records.values)
+        compressed_NxRxT = scale.compress(one.compression, one.records.values)
         truth = rec.truth(one)
         rows[title] = {}
         for count in one.codec_study["records"]:
@@ -65,7 +68,7 @@ def _coupled(setup: Setup) -> Setup:
     """The simulated set once more, with drift times that change along each run."""
     variability = dataclasses.replace(setup.variability, coupling_sd=COUPLING)
     _, r, t = setup.records.shape
-    records, _ = simulate.simulate(setup.seed, n_retention=r, n_drift=t, variability=variability)
+    records, _ = gcims.simulate(setup.seed, n_retention=r, n_drift=t, variability=variability)
     return setup._replace(records=records, variability=variability)
 
 
@@ -138,14 +141,14 @@ def _report(workdir: Path, rows: dict, summary: dict[str, Any]) -> None:
             if lines:
                 panels[heading] = lines
         figures[f"curves_{i}"] = (
-            report_codec.plot_curves(panels, "training records"),
+            codec_page.plot_curves(panels, "training records"),
             f"Simulated records, {title}." if len(rows) > 1 else "Every figure by number of training records.",
         )
         for count, by_name in by_count.items():
             for name, label in NAMES.items():
                 cells = [f"{rec.mean(by_name[name], k):.3g}" if k in by_name[name][0] else "–" for k in FIGURES]
                 table.append([title, str(count), label, *cells])
-    report_codec.write(
+    codec_page.write(
         workdir,
         "One autoencoder of whole records, or a pair of stages?",
         "; ".join(summary["lines"]) + ".",

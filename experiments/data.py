@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from gcims_jax import conversion, grid, io
-from gcims_jax.baseline import BaselineConfig, correct
-from gcims_jax.conversion import ConversionConfig
+from gcims_jax import io
 from gcims_jax.errors import InputError
-from gcims_jax.grid import Span
 from gcims_jax.io import folders
+from gcims_jax.preprocessing import conversion, grid
+from gcims_jax.preprocessing.baseline import BaselineConfig, correct
+from gcims_jax.preprocessing.conversion import ConversionConfig
+from gcims_jax.preprocessing.grid import Span
 from gcims_jax.records import Records, subsample
 
 
@@ -84,9 +85,11 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
     if section.path:
         records = io.read(section.path)
     else:
-        from gcims_jax import simulate  # and with it much of SciPy, which processes that only read files do without
+        from gcims_jax.simulation import (
+            gcims,  # and with it much of SciPy, which processes that only read files do without
+        )
 
-        records, _ = simulate.simulate(
+        records, _ = gcims.simulate(
             seed,
             n_retention=section.n_retention,
             n_drift=section.n_drift,
@@ -102,11 +105,11 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
 
 def simulated_variability(section: ConfigDict) -> Any:
     """What differs between simulated records."""
-    from gcims_jax import simulate
+    from gcims_jax.simulation import gcims
 
     if not 0.0 <= section.misalignment < math.inf:
         raise InputError(f"data.misalignment: expected a number of 0 or more, got {section.misalignment}")
-    measured = simulate.Variability()
+    measured = gcims.Variability()
     return dataclasses.replace(
         measured,
         retention_shift_sd=section.misalignment * measured.retention_shift_sd,

@@ -9,7 +9,11 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import codec, diagnostics, guard, preprocess, protocols, report_diagnostics, verdict
+from gcims_jax.codec import double
+from gcims_jax.evaluation import guard, protocols, verdict
+from gcims_jax.fidelity import gaussianity
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import gaussianity as gaussianity_page
 from gcims_jax.samplers import SAMPLERS
 
 
@@ -29,7 +33,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     start = time.perf_counter()
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
     classes = [str(name) for name in classes_K]
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     fold = setup.folds[0]
     train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
     fit_key, draw_key = protocols.fold_keys(seed, "strict", 0)
@@ -39,13 +43,13 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     part = guard.take(compressed_NxRxT, labels_N, fold.train)
     generator = protocols.fit_generator(fit_key, part, method, directory=directory, title="codec:")
     train_NxDxD, test_MxDxD = (
-        codec.encode(generator.codec, preprocess.apply(generator.scaling, compressed_NxRxT[part]), method.codec)
+        double.encode(generator.codec, scale.apply(generator.scaling, compressed_NxRxT[part]), method.codec)
         for part in (fold.train, fold.test)
     )
     seconds = {**seconds, "codec": time.perf_counter() - start}
 
     start = time.perf_counter()
-    diagnoses = diagnostics.diagnose(train_NxDxD, train_labels)
+    diagnoses = gaussianity.diagnose(train_NxDxD, train_labels)
     seconds["classes"] = time.perf_counter() - start
     for k, diagnosis in diagnoses.items():
         print(f"{classes[k]}: {diagnosis.verdict}", flush=True)
@@ -55,7 +59,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     for name in setup.sampler_study.samplers:
         state = SAMPLERS[name].fit(train_NxDxD, train_labels)
         draws[name] = np.asarray(SAMPLERS[name].sample(draw_key, state, train_labels))
-    compared = diagnostics.compare_draws(seed, (train_NxDxD, train_labels), (test_MxDxD, test_labels), draws)
+    compared = gaussianity.compare_draws(seed, (train_NxDxD, train_labels), (test_MxDxD, test_labels), draws)
     p_values_Sx2 = np.array([[compared[name].energy.p_value, compared[name].spread_p_value] for name in compared])
     adjusted_Sx2 = p_values_Sx2.copy()
     # The real training records, which come first, are the comparison, not one of those compared.
@@ -88,7 +92,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             for (name, found), adjusted_2 in zip(compared.items(), adjusted_Sx2, strict=True)
         },
     }
-    latents = report_diagnostics.Latents(
+    latents = gaussianity_page.Latents(
         classes=classes,
         train_NxP=train_NxDxD.reshape(len(train_NxDxD), -1),
         labels_N=train_labels,
@@ -96,16 +100,16 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         held_out_labels_M=test_labels,
         draws={name: latents_NxDxD.reshape(len(latents_NxDxD), -1) for name, latents_NxDxD in draws.items()},
     )
-    report_diagnostics.write(workdir, summary, latents)
+    gaussianity_page.write(workdir, summary, latents)
     seconds["report"] = time.perf_counter() - start
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
     # Last: where it is, the run is complete.
     write_text(workdir / "diagnostics.json", to_json(summary))
-    sentences = report_diagnostics.headline(summary), report_diagnostics.sampler_sentence(summary["samplers"])
+    sentences = gaussianity_page.headline(summary), gaussianity_page.sampler_sentence(summary["samplers"])
     return ".\n".join(sentences)
 
 
-def _plain(diagnosis: diagnostics.Diagnosis) -> dict[str, Any]:
+def _plain(diagnosis: gaussianity.Diagnosis) -> dict[str, Any]:
     """Nested dicts of a diagnosis."""
     quantiles = diagnosis.quantiles
     return {

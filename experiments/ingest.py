@@ -29,11 +29,11 @@ from tqdm import tqdm
 from configs import base
 from experiments import data
 from experiments.workdir import to_json, write_text
-from gcims_jax import conversion
-from gcims_jax.conversion import ConversionConfig, Plan
 from gcims_jax.errors import InputError
 from gcims_jax.io import store
 from gcims_jax.io.folders import Entry, Listing
+from gcims_jax.preprocessing import conversion
+from gcims_jax.preprocessing.conversion import ConversionConfig, Plan
 
 SKIPPED = 3  # exit status: stored, but without some files
 MOST_WORKERS = 4  # by default: each holds a file

@@ -15,11 +15,13 @@ from tqdm import tqdm
 
 from configs import base
 from experiments import data
-from gcims_jax import conversion, inspection, io, report_data
+from gcims_jax import io
 from gcims_jax.errors import InputError
-from gcims_jax.inspection import Look
 from gcims_jax.io.folders import Entry
+from gcims_jax.preprocessing import conversion, inspection
+from gcims_jax.preprocessing.inspection import Look
 from gcims_jax.records import Records
+from gcims_jax.reports import inspection as inspection_page
 
 DATA = config_flags.DEFINE_config_dict("data", base.get_config().data)
 WORKDIR = flags.DEFINE_string("workdir", "runs/inspect", "Where the page and its pictures go.")
@@ -50,7 +52,7 @@ def _run() -> None:
     warnings = [f"cannot be read: {name}: {error}" for name, error in broken] + inspection.warnings(looks)
     for what, value in inspection.summary(looks):
         print(f"{what:18s} {value}")
-    classes, groups, counts = report_data.classes_by_groups(looks)
+    classes, groups, counts = inspection_page.classes_by_groups(looks)
     for label, row in zip(classes, counts, strict=True):
         of_groups = "" if groups == ["no group"] else f" in {sum(n > 0 for n in row)} of {len(groups)} groups"
         print(f"class {label}: {sum(row)} records{of_groups}")
@@ -59,7 +61,7 @@ def _run() -> None:
     for text in warnings:
         print(f"warning: {text}")
     workdir.mkdir(parents=True, exist_ok=True)
-    report_data.write(workdir, looks, warnings, left_out)
+    inspection_page.write(workdir, looks, warnings, left_out)
     print(f"\npage: {workdir / 'report.html'}; contact sheet: {workdir / 'figures' / 'contact_sheet.png'}")
 
 

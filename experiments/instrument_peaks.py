@@ -17,10 +17,12 @@ from experiments import reconstruction as rec
 from experiments.latent_dimension import NAMES, SHOWN
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import found_peaks, peaks, preprocess, report_codec
-from gcims_jax.codec import check_latent
+from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
+from gcims_jax.fidelity import found_peaks, peaks
+from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
+from gcims_jax.reports import codec as codec_page
 
 OTHER = "the other half itself"
 FIGURES = {
@@ -122,7 +124,7 @@ def _one_record(setup: Setup) -> np.ndarray:
             f"data.path: expected a record of at least {least} retention rows for windows of {window} rows of every "
             f"second one in steps of {step}, got {rows}; lower codec_study.window_rows or widen preprocess.slow_range"
         )
-    return preprocess.compress(setup.compression, setup.records.values)[0]
+    return scale.compress(setup.compression, setup.records.values)[0]
 
 
 def _as_records(setup: Setup, windows: Windows) -> Records:
@@ -192,7 +194,7 @@ def _shown_by(places_Mx2: np.ndarray, other_Lx2: np.ndarray) -> np.ndarray:
 
 def _small(data: rec.Data) -> peaks.SmallPeaks:
     """The small peaks of the held-out windows, as ``reconstruction.score`` takes them."""
-    noise = peaks.noise_level(preprocess.invert(data.scaling, data.train_NxRxT))
+    noise = peaks.noise_level(scale.invert(data.scaling, data.train_NxRxT))
     test = data.split.test
     truth = data.truth
     return peaks.find(truth.clean_NxRxT[test], noise, truth.rows_NxC[test], truth.columns_NxC[test])
@@ -211,7 +213,7 @@ def _distinct_small(data: rec.Data, windows: Windows) -> int:
 
 def _score_other(setup: Setup, data: rec.Data, windows: Windows) -> dict[str, float]:
     """The other half's window in place of a reconstruction: as good as a second measurement."""
-    other_MxRxT = preprocess.apply(data.scaling, windows.values_NxRxT[windows.partner_N[data.split.test]])
+    other_MxRxT = scale.apply(data.scaling, windows.values_NxRxT[windows.partner_N[data.split.test]])
     return rec.score(setup, data, lambda _: other_MxRxT, classes=False)
 
 
@@ -250,14 +252,14 @@ def _report(
     setup: Setup, data: rec.Data, windows: Windows, workdir: Path, rows: dict, other: list, summary: dict, shown: dict
 ) -> None:
     first = data.split.test[0]
-    partner_RxT = preprocess.apply(data.scaling, windows.values_NxRxT[windows.partner_N[[first]]])[0]
+    partner_RxT = scale.apply(data.scaling, windows.values_NxRxT[windows.partner_N[[first]]])[0]
     small = _small(data)
     here = small.record_M == 0
     slow, fast = setup.compression.slow, setup.compression.fast
     length = data.test_MxRxT.shape[1]
     # Half 1 are the odd rows.
     kept = slow.values[1::2][windows.start_N[first] :][:length]
-    gallery = report_codec.plot_gallery(
+    gallery = codec_page.plot_gallery(
         {"measured": {"held out": data.test_MxRxT[0], OTHER: partner_RxT}}
         | {name: row for name, row in shown.items() if row},
         slow._replace(values=kept),
@@ -278,7 +280,7 @@ def _report(
         f"{other[1]['count']} times in all. The same peaks are in the training windows: this is about noise, not about "
         "substances that the codec has never seen."
     )
-    report_codec.write(
+    codec_page.write(
         workdir,
         "Do small peaks of a real instrument survive the codec?",
         "; ".join(summary["lines"]) + ".",

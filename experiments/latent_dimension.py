@@ -11,8 +11,9 @@ import numpy as np
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import preprocess, report_codec
-from gcims_jax.codec import check_latent
+from gcims_jax.codec.double import check_latent
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import codec as codec_page
 
 NAMES = {
     "codec": "this codec",
@@ -38,7 +39,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     for latent in setup.codec_study["latents"]:
         check_latent(latent, setup.compression.shape)
     splits = rec.splits(setup)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     truth = rec.truth(setup)
     rows: dict[int, dict[str, list]] = {}
     shown: dict[str, dict[str, np.ndarray]] = {NAMES[name]: {} for name in SHOWN}
@@ -141,10 +142,10 @@ def _report(
     real = {"real, held out": data.test_MxRxT[0]}
     if data.truth is not None:
         clean = data.truth.clean_NxRxT[data.split.test[:1]]
-        real["without noise"] = preprocess.apply(data.scaling, clean)[0]
+        real["without noise"] = scale.apply(data.scaling, clean)[0]
     plan, (r, t) = setup.compression, setup.compression.shape
     window = (slice(0, max(r // 2, 8)), slice(0, max(t // 2, 8)))
-    gallery = report_codec.plot_gallery(
+    gallery = codec_page.plot_gallery(
         {"real": real, **{name: row for name, row in shown.items() if row}}, plan.slow, plan.fast, window
     )
     heads = ["d", "codec", *[title for key, title in FIGURES.items() if title in panels]]
@@ -155,13 +156,13 @@ def _report(
         for name, label in NAMES.items()
         if name in rows[d]
     ]
-    report_codec.write(
+    codec_page.write(
         workdir,
         "How large must the latent matrix be?",
         "; ".join(summary["lines"]) + ".",
         [("All figures", "Means over splits; PCA has at most one component fewer than training records", heads, table)],
         {
-            "curves": (report_codec.plot_curves(panels, "d"), "Every figure by latent size d."),
+            "curves": (codec_page.plot_curves(panels, "d"), "Every figure by latent size d."),
             "records": (gallery, "A corner of the same held-out record at each d, one colour scale."),
         },
     )

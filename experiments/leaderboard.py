@@ -7,7 +7,8 @@ from typing import Any
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import report_study, study, study_results
+from gcims_jax.evaluation import study, study_results
+from gcims_jax.reports import study as study_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -43,9 +44,9 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         "context": study_results.honest_context(rows, plain, options.classifiers),
         "timing": {**seconds, "study": time.perf_counter() - start},
     }
-    report_study.write_leaderboard(workdir, summary)
+    study_page.write_leaderboard(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
-    return report_study.leaderboard_sentence(summary)
+    return study_page.leaderboard_sentence(summary)
 
 
 def candidate_rows(setup: Setup, seed: int, workdir: Path) -> dict[str, list[dict[str, Any]]]:

@@ -9,7 +9,8 @@ import numpy as np
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import report_study, study_results
+from gcims_jax.evaluation import study_results
+from gcims_jax.reports import study as study_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -54,7 +55,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         "sentence": _sentence(lines),
         "timing": {**seconds, "study": time.perf_counter() - start},
     }
-    report_study.write_curve(workdir, summary)
+    study_page.write_curve(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
     return summary["sentence"]
 
@@ -66,8 +67,8 @@ def _sentence(lines: list[dict[str, Any]]) -> str:
         mine = [line for line in lines if line["classifier"] == classifier]
         plain = [line for line in mine if line["candidate"] == "none"]
         n, accuracy = (np.array([line[key] for line in plain]) for key in ("n_train", "accuracy"))
-        best = report_study.best_line([line for line in mine if line["n_train"] == n.max()], classifier)
-        own = [line for line in mine if report_study.label(line) == report_study.label(best)]
+        best = study_page.best_line([line for line in mine if line["n_train"] == n.max()], classifier)
+        own = [line for line in mine if study_page.label(line) == study_page.label(best)]
         worth = []
         for line in own[:-1]:
             # The plain curve is read between its points only; it need not rise everywhere.
@@ -79,7 +80,7 @@ def _sentence(lines: list[dict[str, Any]]) -> str:
             else:
                 worth.append(f"{line['n_train']:.0f} real records score better than {n[-1]:.0f} without")
         parts.append(
-            f"{classifier} with {report_study.label(best)}: {'; '.join(worth) or 'one size only'}; with all, accuracy "
-            f"changes by {report_study.points(best['delta_accuracy'])} points."
+            f"{classifier} with {study_page.label(best)}: {'; '.join(worth) or 'one size only'}; with all, accuracy "
+            f"changes by {study_page.points(best['delta_accuracy'])} points."
         )
     return " ".join(parts)

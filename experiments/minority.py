@@ -7,7 +7,8 @@ from typing import Any
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import report_study, study_results
+from gcims_jax.evaluation import study_results
+from gcims_jax.reports import study as study_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -40,7 +41,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         "sentence": _sentence(study["lines"]),
         "timing": {**seconds, "study": time.perf_counter() - start},
     }
-    report_study.write_minority(workdir, summary)
+    study_page.write_minority(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
     return summary["sentence"]
 
@@ -52,7 +53,7 @@ def _sentence(lines: list[dict[str, Any]]) -> str:
         slope = line["slope"]
         more = words.get(slope["verdict"], "perhaps more, perhaps less")
         parts.append(
-            f"{report_study.label(line)}: smaller classes gain {more}: {report_study.points(slope)} points of recall for each "
+            f"{study_page.label(line)}: smaller classes gain {more}: {study_page.points(slope)} points of recall for each "
             "halving of the class size."
         )
     return " ".join(parts)

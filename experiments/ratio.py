@@ -9,7 +9,8 @@ import numpy as np
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import report_study, study_results
+from gcims_jax.evaluation import study_results
+from gcims_jax.reports import study as study_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -39,7 +40,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         "sentence": _sentence(lines),
         "timing": {**seconds, "study": time.perf_counter() - start},
     }
-    report_study.write_ratio(workdir, summary)
+    study_page.write_ratio(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
     return summary["sentence"]
 
@@ -49,11 +50,11 @@ def _sentence(lines: list[dict[str, Any]]) -> str:
     parts = []
     for classifier in dict.fromkeys(line["classifier"] for line in lines):
         mine = [line for line in lines if line["classifier"] == classifier]
-        for name in dict.fromkeys(report_study.label(line) for line in mine):
-            own = [line for line in mine if report_study.label(line) == name]
+        for name in dict.fromkeys(study_page.label(line) for line in mine):
+            own = [line for line in mine if study_page.label(line) == name]
             best = own[int(np.argmax([line["delta_accuracy"]["delta"] for line in own]))]
             parts.append(
-                f"{classifier} with {name}: most at {best['ratio']:g}×, {report_study.points(best['delta_accuracy'])}; at "
-                f"{own[-1]['ratio']:g}× {report_study.points(own[-1]['delta_accuracy'])}."
+                f"{classifier} with {name}: most at {best['ratio']:g}×, {study_page.points(best['delta_accuracy'])}; at "
+                f"{own[-1]['ratio']:g}× {study_page.points(own[-1]['delta_accuracy'])}."
             )
     return "Change of accuracy in points. " + " ".join(parts)

@@ -13,13 +13,18 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import classify, codec, linalg, metrics, peaks, preprocess, simulate, verdict
-from gcims_jax.codec import CodecConfig
-from gcims_jax.cultures import CLASS_SIZES
+from gcims_jax import linalg
+from gcims_jax.codec import double
+from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.model import ModelConfig
+from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
-from gcims_jax.model import ModelConfig
+from gcims_jax.evaluation import classify, metrics, verdict
+from gcims_jax.fidelity import peaks
+from gcims_jax.preprocessing import scale
 from gcims_jax.samplers import SAMPLERS
-from gcims_jax.train import TrainConfig
+from gcims_jax.simulation import gcims
+from gcims_jax.simulation.cultures import CLASS_SIZES
 
 MOST_TEST_RECORDS = 400
 # The paper's recipe: stage by stage from random weights. 300 steps a stage is what this project ran at first.
@@ -74,7 +79,7 @@ def truth(setup: Setup) -> Truth | None:
         return None
     _, n_retention, n_drift = setup.records.shape
     quiet = dataclasses.replace(setup.variability, noise=0.0)
-    records, planted = simulate.simulate(setup.seed, n_retention=n_retention, n_drift=n_drift, variability=quiet)
+    records, planted = gcims.simulate(setup.seed, n_retention=n_retention, n_drift=n_drift, variability=quiet)
     plan = setup.compression
     shape = plan.shape
 
@@ -84,7 +89,7 @@ def truth(setup: Setup) -> Truth | None:
 
     rows_NxC = index(planted.retention_NxC, plan.slow.values, shape[0])
     columns = [index(at_NxC, plan.fast.values, shape[1]) for at_NxC in (planted.monomer_NxC, planted.dimer_NxC)]
-    clean_NxRxT = preprocess.compress(plan, records.values)
+    clean_NxRxT = scale.compress(plan, records.values)
     return Truth(clean_NxRxT, np.concatenate([rows_NxC, rows_NxC], axis=1), np.concatenate(columns, axis=1))
 
 
@@ -98,7 +103,7 @@ def baselines(train_NxRxT: np.ndarray, latent: int) -> dict[str, Reconstruct]:
     return {
         "linear": lambda x: linalg.reconstruct_two_sided(two_sided, x),
         "principal": lambda x: linalg.reconstruct_principal(principal, x),
-        "wavelet": lambda x: preprocess.threshold_wavelets(x, latent**2),
+        "wavelet": lambda x: scale.threshold_wavelets(x, latent**2),
     }
 
 
@@ -106,7 +111,7 @@ class Data(NamedTuple):
     """One split, ready for codecs."""
 
     split: Split
-    scaling: preprocess.Scaling
+    scaling: scale.Scaling
     train_NxRxT: np.ndarray
     test_MxRxT: np.ndarray
     labels_N: np.ndarray
@@ -115,8 +120,8 @@ class Data(NamedTuple):
 
 def data_of(setup: Setup, split: Split, compressed_NxRxT: np.ndarray, truth: Truth | None) -> Data:
     """Scales the records of a split; the scale is learned from its training part."""
-    scaling = preprocess.fit(compressed_NxRxT[split.train], setup.method.preprocess)
-    train_NxRxT, test_MxRxT = (preprocess.apply(scaling, compressed_NxRxT[part]) for part in split)
+    scaling = scale.fit(compressed_NxRxT[split.train], setup.method.preprocess)
+    train_NxRxT, test_MxRxT = (scale.apply(scaling, compressed_NxRxT[part]) for part in split)
     labels_N = np.unique(setup.records.labels, return_inverse=True)[1]
     return Data(split, scaling, train_NxRxT, test_MxRxT, labels_N, truth)
 
@@ -128,10 +133,10 @@ def score(setup: Setup, data: Data, reconstruct: Reconstruct, classes: bool = Tr
     if data.truth is not None:
         test = data.split.test
         clean_MxRxT = data.truth.clean_NxRxT[test]
-        row["mse_clean"] = float(np.mean((out_MxRxT - preprocess.apply(data.scaling, clean_MxRxT)) ** 2))
-        noise = peaks.noise_level(preprocess.invert(data.scaling, data.train_NxRxT))
+        row["mse_clean"] = float(np.mean((out_MxRxT - scale.apply(data.scaling, clean_MxRxT)) ** 2))
+        noise = peaks.noise_level(scale.invert(data.scaling, data.train_NxRxT))
         small = peaks.find(clean_MxRxT, noise, data.truth.rows_NxC[test], data.truth.columns_NxC[test])
-        row |= peaks.score(small, clean_MxRxT, preprocess.invert(data.scaling, out_MxRxT))._asdict()
+        row |= peaks.score(small, clean_MxRxT, scale.invert(data.scaling, out_MxRxT))._asdict()
     if classes:
         train_labels, test_labels = (data.labels_N[part] for part in data.split)
         fitted = classify.fit(setup.method.classifier, reconstruct(data.train_NxRxT), train_labels, setup.seed)
@@ -146,20 +151,20 @@ def score_codec(
     """Trains one codec and scores it, with the seconds for training it and for drawing as many records as it saw."""
     start = time.perf_counter()
     units = (data.scaling.low, data.scaling.high - data.scaling.low)
-    fitted, _ = codec.fit(key, data.train_NxRxT, config, units=units, directory=directory)
+    fitted, _ = double.fit(key, data.train_NxRxT, config, units=units, directory=directory)
     trained = time.perf_counter()
 
     def reconstruct(x_NxRxT: np.ndarray) -> np.ndarray:
-        return codec.reconstruct(fitted, x_NxRxT, config)
+        return double.reconstruct(fitted, x_NxRxT, config)
 
     row = score(setup, data, reconstruct, classes)
-    row |= {"train_seconds": trained - start, "residual_on": float(codec.residual_on(fitted))}
+    row |= {"train_seconds": trained - start, "residual_on": float(double.residual_on(fitted))}
     labels_N = data.labels_N[data.split.train]
     sampler = SAMPLERS[setup.method.sampler]
-    state = sampler.fit(codec.encode(fitted, data.train_NxRxT, config), labels_N, **dict(setup.method.sampler_options))
+    state = sampler.fit(double.encode(fitted, data.train_NxRxT, config), labels_N, **dict(setup.method.sampler_options))
     start = time.perf_counter()
     latents_SxDxD = np.asarray(sampler.sample(key, state, labels_N))
-    codec.decode(fitted, latents_SxDxD, config, data.train_NxRxT.shape[1:])
+    double.decode(fitted, latents_SxDxD, config, data.train_NxRxT.shape[1:])
     row["draw_seconds"] = time.perf_counter() - start
     return row, reconstruct
 

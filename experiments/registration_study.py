@@ -11,8 +11,13 @@ from matplotlib.figure import Figure
 from experiments import reconstruction as rec
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import guard, linalg, preprocess, registration, report_codec, report_phase
-from gcims_jax.registration import Registration, RegistrationConfig
+from gcims_jax import linalg
+from gcims_jax.evaluation import guard
+from gcims_jax.phase import registration
+from gcims_jax.phase.registration import Registration, RegistrationConfig
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import codec as codec_page
+from gcims_jax.reports import phase as phase_page
 
 LATENTS = (8, 16, 32)
 
@@ -33,14 +38,14 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     start = time.perf_counter()
     config = RegistrationConfig()
     _, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     rows: dict[int, dict[str, list[dict[str, float]]]] = {}
     figures: dict[str, tuple[Figure, str]] = {}
     within, at_bound, left_alone = [], set(), set()
     for fold in setup.folds:
         train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
-        scaling = preprocess.fit(train.x_NxRxT, setup.method.preprocess)
-        x_NxRxT, test_MxRxT = (preprocess.apply(scaling, part.x_NxRxT) for part in (train, test))
+        scaling = scale.fit(train.x_NxRxT, setup.method.preprocess)
+        x_NxRxT, test_MxRxT = (scale.apply(scaling, part.x_NxRxT) for part in (train, test))
         learned = registration.fit(x_NxRxT, train.labels_N, config)
         within.append(
             _within(registration.apply(learned.labelled.theta_NxP, x_NxRxT, config), x_NxRxT, labels=train.labels_N)
@@ -52,7 +57,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             for name, error in errors.items():
                 rows.setdefault(latent, {}).setdefault(name, []).append({"mse": error})
         if not figures:
-            figures = report_phase.plot_all(
+            figures = phase_page.plot_all(
                 x_NxRxT, train.labels_N, learned, config, setup.compression.slow, setup.compression.fast
             )
     test_to_train = float(np.mean([len(fold.test) / len(fold.train) for fold in setup.folds]))
@@ -80,7 +85,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     summary["timing"] = {**seconds, "study": time.perf_counter() - start}
     write_text(workdir / "results.json", to_json(summary))
     head = ["d", "d with a warp", "Tucker-2", "registered, Tucker-2, put back", "ratio (95 % interval)"]
-    report_codec.write(
+    codec_page.write(
         workdir,
         "What does registration do?",
         "; ".join(lines) + ".",

@@ -34,8 +34,8 @@ from experiments import (
     synthetic_sanity,
     workdir,
 )
+from gcims_jax.codec.train import TrainingDiverged
 from gcims_jax.errors import InputError
-from gcims_jax.train import TrainingDiverged
 
 # Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
 EXPERIMENTS = {

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from experiments import sampler_scores
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import guard, preprocess, protocols, report_samplers, sampler_study
+from gcims_jax.evaluation import guard, protocols
+from gcims_jax.preprocessing import scale
+from gcims_jax.reports import samplers as samplers_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -32,8 +35,8 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     """
     start = time.perf_counter()
     _, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
-    points = sampler_study.make_points(setup.sampler_study.samplers, setup.sampler_study.ridges)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
+    points = sampler_scores.make_points(setup.sampler_study.samplers, setup.sampler_study.ridges)
     cells = []
     grid = [(d, most) for d in setup.sampler_study.latents for most in setup.sampler_study.records_per_class]
     with tqdm(total=len(grid) * len(setup.folds), desc="cells", unit="cell") as bar:
@@ -46,7 +49,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
                     write_text(path, to_json(row))
                 rows.append(json.loads(path.read_text()))
                 bar.update()
-            cells.append({"latent": d, "records_per_class": most, **sampler_study.summarise(rows)})
+            cells.append({"latent": d, "records_per_class": most, **sampler_scores.summarise(rows)})
     summary = {
         "dataset": {
             "records": len(setup.records),
@@ -54,12 +57,12 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             "classes": setup.records.class_counts(),
         },
         "cells": cells,
-        "recommendation": sampler_study.recommend(cells),
+        "recommendation": sampler_scores.recommend(cells),
         "timing": {**seconds, "study": time.perf_counter() - start},
     }
-    report_samplers.write(workdir, summary)
+    samplers_page.write(workdir, summary)
     write_text(workdir / "results.json", to_json(summary))
-    return report_samplers.sentence(summary)
+    return samplers_page.sentence(summary)
 
 
 def _score(
@@ -68,12 +71,12 @@ def _score(
     index: int,
     latent: int,
     most: int,
-    points: list[sampler_study.Point],
+    points: list[sampler_scores.Point],
     compressed_NxRxT: np.ndarray,
     labels_N: np.ndarray,
 ) -> dict[str, Any]:
     fold = setup.folds[index]
-    fold = fold._replace(train=sampler_study.thin(labels_N, fold.train, most, seed + index))
+    fold = fold._replace(train=sampler_scores.thin(labels_N, fold.train, most, seed + index))
     method = dataclasses.replace(
         setup.method,
         sampler="smote",  # learns nothing that takes time; the points below fit their own
@@ -82,6 +85,6 @@ def _score(
     )
     fit_key, draw_key = protocols.fold_keys(seed, "strict", index)
     generator = protocols.fit_generator(fit_key, guard.take(compressed_NxRxT, labels_N, fold.train), method)
-    return sampler_study.score_points(
+    return sampler_scores.score_points(
         draw_key, generator, method, points, compressed_NxRxT, labels_N, fold, seed + index
     )

@@ -10,19 +10,23 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from experiments import data
-from gcims_jax import io, preprocess, registration, simulate, study
-from gcims_jax.augment import AugmentConfig
-from gcims_jax.classify import ClassifierConfig
-from gcims_jax.codec import CodecConfig, check_latent
+from gcims_jax import io
+from gcims_jax.codec.double import CodecConfig, check_latent
+from gcims_jax.codec.losses import LossConfig
+from gcims_jax.codec.model import ModelConfig
+from gcims_jax.codec.perturb import PerturbConfig
+from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
-from gcims_jax.losses import LossConfig
-from gcims_jax.model import ModelConfig
-from gcims_jax.protocols import PROTOCOLS, Fold, Method, leave_one_group_out, make_folds
+from gcims_jax.evaluation import study
+from gcims_jax.evaluation.classify import ClassifierConfig
+from gcims_jax.evaluation.protocols import PROTOCOLS, Fold, Method, leave_one_group_out, make_folds
+from gcims_jax.evaluation.study_results import MODES
+from gcims_jax.phase import registration
+from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.samplers import options as sampler_options
-from gcims_jax.study_results import MODES
-from gcims_jax.train import TrainConfig
+from gcims_jax.simulation import gcims
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
@@ -126,7 +130,7 @@ class Setup(NamedTuple):
 
     records: Records
     fingerprint: str
-    compression: preprocess.Compression
+    compression: scale.Compression
     method: Method
     protocols: tuple[str, ...]
     folds: list[Fold]
@@ -134,7 +138,7 @@ class Setup(NamedTuple):
     study: Study
     grouped: bool
     seed: int
-    variability: simulate.Variability | None
+    variability: gcims.Variability | None
     codec_study: dict[str, Any]
     calibration: dict[str, Any]
     sanity_class: str
@@ -154,7 +158,7 @@ def prepare(config: ConfigDict) -> Setup:
     method = _method(config)
     records = data.load(config.data, config.seed)
     compression_config = _resolve_preprocess(config, records)
-    compression = preprocess.make_compression(records.slow, records.fast, compression_config)
+    compression = scale.make_compression(records.slow, records.fast, compression_config)
     aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
     method = dataclasses.replace(method, preprocess=aligned)
     sampler_study = _sampler_study(config)
@@ -206,14 +210,14 @@ def _method(config: ConfigDict) -> Method:
         raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {config.sampler.name!r}")
     options = _sampler_options(config)
     method = Method(
-        preprocess=preprocess.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
+        preprocess=scale.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
         codec=CodecConfig(
             latent=config.codec.latent,
             start=config.codec.start,
             model=ModelConfig(**{field.name: config.codec[field.name] for field in dataclasses.fields(ModelConfig)}),
             train=TrainConfig(**config.train),
             loss=LossConfig(**config.loss),
-            augment=AugmentConfig(**config.augment),
+            perturb=PerturbConfig(**config.perturb),
             latent_noise=config.codec.latent_noise,
             kl=config.codec.kl,
             **config.series,
@@ -237,7 +241,7 @@ def _sampler_study(config: ConfigDict) -> SamplerStudy:
     )
 
 
-def _study(config: ConfigDict, compression: preprocess.Compression) -> Study:
+def _study(config: ConfigDict, compression: scale.Compression) -> Study:
     options = config.study
     if unknown := [mode for mode in options.modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
@@ -253,7 +257,7 @@ def _study(config: ConfigDict, compression: preprocess.Compression) -> Study:
     )
 
 
-def _candidate(text: str, compression: preprocess.Compression) -> study.Candidate:
+def _candidate(text: str, compression: scale.Compression) -> study.Candidate:
     """A candidate that fits these records; where drift times count from the reactant ion peak, its warps leave that alone."""
     candidate = study.parse_candidate(text)
     if candidate.generator != "phase_amplitude":
@@ -293,14 +297,14 @@ def rehearse(sampler: str, options: dict[str, Any]) -> None:
     SAMPLERS[sampler].fit(np.eye(2)[None].repeat(2, axis=0), np.zeros(2, int), **options)
 
 
-def _resolve_preprocess(config: ConfigDict, records: Records) -> preprocess.PreprocessConfig:
+def _resolve_preprocess(config: ConfigDict, records: Records) -> scale.PreprocessConfig:
     """Replaces "auto" ranges and levels by what they mean for these records."""
     options: dict[str, Any] = dict(config.preprocess)
     align = options.pop("align")
     for which, axis in (("slow", records.slow), ("fast", records.fast)):
         key = f"{which}_range"
         if options[key] == "auto":
-            unit = simulate.RIP_DRIFT_MS if axis.name == "relative_drift_time" else 1.0
+            unit = gcims.RIP_DRIFT_MS if axis.name == "relative_drift_time" else 1.0
             options[key] = None if config.data.path else tuple(end / unit for end in ANALYTE_WINDOW[key])
         else:
             options[key] = data.parse_range(f"preprocess.{key}", options[key])
@@ -309,7 +313,7 @@ def _resolve_preprocess(config: ConfigDict, records: Records) -> preprocess.Prep
             points = int(np.sum((axis.values >= low) & (axis.values <= high)))
             options[f"{which}_level"] = max(0, int(math.log2(max(points, 1) / AUTO_POINTS)))
     step = float(np.median(np.abs(np.diff(records.slow.values)))) * 2 ** options["slow_level"]
-    return preprocess.PreprocessConfig(**options, max_shift=align / step)
+    return scale.PreprocessConfig(**options, max_shift=align / step)
 
 
 def describe_device() -> str:

@@ -11,20 +11,12 @@ from threadpoolctl import threadpool_limits
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import (
-    fidelity,
-    found_peaks,
-    guard,
-    memorisation,
-    peaks,
-    preprocess,
-    protocols,
-    report_fidelity,
-    study,
-    verdict,
-)
+from gcims_jax.evaluation import guard, protocols, study, verdict
+from gcims_jax.fidelity import found_peaks, memorisation, peaks, realism
 from gcims_jax.generators import GENERATORS
+from gcims_jax.preprocessing import scale
 from gcims_jax.records import Axis
+from gcims_jax.reports import fidelity as fidelity_page
 
 
 def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
@@ -45,19 +37,19 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     """
     start = time.perf_counter()
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = preprocess.compress(setup.compression, setup.records.values)
+    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     fold = setup.folds[0]
     train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
     # Says now, not after training, where there are too few records to compare.
-    fidelity.equal_counts({"synthetic": train.labels_N, "real": train.labels_N, "held-out": test.labels_N})
+    realism.equal_counts({"synthetic": train.labels_N, "real": train.labels_N, "held-out": test.labels_N})
     scaling, draws = _draw_all(setup, seed, train, workdir)
-    scaled = [preprocess.apply(scaling, part.x_NxRxT) for part in (train, test)]
+    scaled = [scale.apply(scaling, part.x_NxRxT) for part in (train, test)]
     seconds = {**seconds, "generators": time.perf_counter() - start}
 
     start = time.perf_counter()
     real = (scaled[0], train.labels_N, scaled[1], test.labels_N)
     with threadpool_limits(1):  # many small products, which several threads only slow down
-        tables = {name: fidelity.table(seed, *real, x_SxRxT, train.labels_N) for name, x_SxRxT in draws.items()}
+        tables = {name: realism.table(seed, *real, x_SxRxT, train.labels_N) for name, x_SxRxT in draws.items()}
         checks = {name: memorisation.table(seed, *real, x_SxRxT) for name, x_SxRxT in draws.items()}
     seconds["fidelity"] = time.perf_counter() - start
 
@@ -65,9 +57,9 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     counts_K = np.bincount(labels_N)
     shown = int(np.argmax(counts_K)) if not setup.sanity_class else classes_K.tolist().index(setup.sanity_class)
     method = next(iter(draws))
-    synthetic_SxRxT = preprocess.invert(scaling, draws[method][train.labels_N == shown])
+    synthetic_SxRxT = scale.invert(scaling, draws[method][train.labels_N == shown])
     own = [x_NxRxT[part.labels_N == shown] for x_NxRxT, part in zip(scaled, (train, test), strict=True)]
-    real_NxRxT = preprocess.invert(scaling, np.concatenate(own))
+    real_NxRxT = scale.invert(scaling, np.concatenate(own))
     axes = _coordinates(setup)
     entries, reference_Mx2 = _follow(real_NxRxT, synthetic_SxRxT)
     summary = {
@@ -94,29 +86,27 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             for name, found in checks.items()
         },
     }
-    pictures = report_fidelity.Pictures(
+    pictures = fidelity_page.Pictures(
         real_RxT=real_NxRxT.mean(axis=0),
         synthetic_RxT=synthetic_SxRxT.mean(axis=0),
         axes=axes,
         reference_Mx2=reference_Mx2,
     )
-    report_fidelity.write(workdir, summary, pictures)
+    fidelity_page.write(workdir, summary, pictures)
     seconds["report"] = time.perf_counter() - start
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
     write_text(workdir / "results.json", to_json(summary))
-    return report_fidelity.sentence(summary)
+    return fidelity_page.sentence(summary)
 
 
-def _draw_all(
-    setup: Setup, seed: int, train: guard.Part, workdir: Path
-) -> tuple[preprocess.Scaling, dict[str, np.ndarray]]:
+def _draw_all(setup: Setup, seed: int, train: guard.Part, workdir: Path) -> tuple[scale.Scaling, dict[str, np.ndarray]]:
     """One synthetic record per training record from the method (first) and from each candidate, on the [0, 1] scale."""
     fit_key, draw_key = protocols.fold_keys(seed, "strict", 0)
     directory = workdir / "checkpoints" / "strict" / "fold_000"
     generator = protocols.fit_generator(fit_key, train, setup.method, directory=directory, title="codec:")
     shape = train.x_NxRxT.shape[1:]
     draws = {f"codec, {setup.method.sampler}": protocols.draw(draw_key, generator, setup.method, train.labels_N, shape)}
-    x_NxRxT = preprocess.apply(generator.scaling, train.x_NxRxT)
+    x_NxRxT = scale.apply(generator.scaling, train.x_NxRxT)
     fit_codec = study.codec_fitter(setup.study.codec, setup.method)
     for index, candidate in enumerate(setup.study.candidates):
         if not candidate.generator:

@@ -1,10 +1,14 @@
 """Records: a labelled set of 2D measurements on one grid."""
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from gcims_jax.errors import InputError
 
@@ -38,7 +42,8 @@ class Records:
       slow: the slow axis, R coordinates.
       fast: the fast axis, T coordinates.
       labels: N class names, strings.
-      groups: N names of the batch or physical sample that a record belongs to, or None.
+      groups: N names of what a record belongs to: its physical sample, batch or day; "" where it belongs to nothing but
+        itself; or None.
       names: N record names; ``record_0000`` and so on where not given.
       covariates: further columns by name, N texts each, for example the instrument or the day.
       attrs: free metadata, kept through reading and writing.
@@ -108,6 +113,31 @@ class Records:
         classes_K, counts_K = np.unique(self.labels, return_counts=True)
         return {str(c): int(n) for c, n in zip(classes_K, counts_K, strict=True)}
 
+    @functools.cached_property
+    def identities(self) -> np.ndarray:
+        """N identities: equal values, equal identity."""
+        return identify(self.values)
+
+    def sample_groups(self, *, grouped: bool = True) -> np.ndarray:
+        """What is never split: N group names; a record without a group is its own, equal records are one.
+
+        Args:
+          grouped: False leaves the groups of the set out.
+        """
+        identities_N = self.identities
+        if self.groups is None or not grouped:
+            return identities_N
+        groups_N = np.where(self.groups == "", identities_N, self.groups)
+        nodes, pairs = np.unique(np.concatenate([groups_N, identities_N]), return_inverse=True)
+        group_N, identity_N = np.split(pairs, 2)
+        links = coo_array((np.ones(len(self)), (group_N, identity_N)), shape=(len(nodes),) * 2)
+        _, component = connected_components(links, directed=False)
+        # Groups that share a record become one, under the first of their names.
+        smallest = {}
+        for name, at in sorted(zip(groups_N.tolist(), component[group_N].tolist(), strict=True), reverse=True):
+            smallest[at] = name
+        return np.asarray([smallest[at] for at in component[group_N].tolist()])
+
     def take(self, indices: Sequence[int] | np.ndarray) -> "Records":
         """The records at the given indices, in that order."""
         indices = np.asarray(indices)
@@ -119,6 +149,13 @@ class Records:
             names=self.names[indices],
             covariates={name: values[indices] for name, values in self.covariates.items()},
         )
+
+
+def identify(x_NxRxT: np.ndarray) -> np.ndarray:
+    """Identity of each record: a hash of its shape and values, which nothing but the values changes."""
+    rows = np.ascontiguousarray(x_NxRxT)
+    start = f"{rows.dtype.str}{rows.shape[1:]}".encode()
+    return np.asarray([hashlib.blake2b(row.data, digest_size=12, key=start[:64]).hexdigest() for row in rows])
 
 
 def subsample(records: Records, counts: Sequence[int], seed: int) -> Records:

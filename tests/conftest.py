@@ -12,12 +12,12 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 import numpy as np
 import pytest
 
-from gcims_jax.classify import ClassifierConfig
-from gcims_jax.codec import CodecConfig
-from gcims_jax.model import ModelConfig
-from gcims_jax.protocols import Method
+from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.model import ModelConfig
+from gcims_jax.codec.train import TrainConfig
+from gcims_jax.evaluation.classify import ClassifierConfig
+from gcims_jax.evaluation.protocols import Method
 from gcims_jax.records import Axis, Records
-from gcims_jax.train import TrainConfig
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

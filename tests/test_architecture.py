@@ -7,33 +7,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LAYERS = [
+# Each room may use those of the floors below it, and its own.
+FLOORS = [
     {"errors"},
-    {"guard", "records", "model", "linalg", "metrics", "normality", "series", "cultures"}
-    | {"losses", "augment", "optimise", "peaks", "page", "baseline", "alignment", "warp", "batches"},
-    {"simulate", "preprocess", "stages", "train", "classify", "io", "samplers", "verdict", "calibration", "grid"}
-    | {"found_peaks", "registration"},
-    {"fidelity", "joint", "stagewise", "conversion", "inspection", "generators"},
-    {"whole", "memorisation"},
-    {"codec", "diagnostics"},
-    {"protocols"},
-    {"results", "sampler_study", "study", "study_results", "calibrate"},
-    {
-        "report",
-        "report_samplers",
-        "report_codec",
-        "report_phase",
-        "report_diagnostics",
-        "report_data",
-        "report_study",
-        "report_calibration",
-        "report_fidelity",
-    },
+    {"records", "linalg", "batches"},
+    {"parts"},
+    {"io", "simulation", "codec", "samplers", "phase"},
+    {"preprocessing"},
+    {"generators"},
+    {"evaluation"},
+    {"fidelity"},
+    {"reports"},
 ]
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+ABOVE = {"configs", "experiments", "benchmarks", "absl", "ml_collections"}
 
 
 def imported(path):
+    """Every module that a file imports, at its top or later."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -46,26 +37,30 @@ def modules():
     return [p for p in sorted((ROOT / "gcims_jax").rglob("*.py")) if p != ROOT / "gcims_jax" / "__init__.py"]
 
 
+def room_of(path):
+    return path.relative_to(ROOT / "gcims_jax").parts[0].removesuffix(".py")
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_point_downwards(path):
-    me = path.relative_to(ROOT / "gcims_jax").parts[0].removesuffix(".py")
+    me = room_of(path)
     for name in imported(path):
         top, *rest = name.split(".")
-        assert top not in {"configs", "experiments", "absl", "ml_collections"}, f"{me} imports {name}"
-        if top == "matplotlib":
-            assert me == "page" or me.startswith("report")
-        if top == "gcims_jax" and rest and rest[0] in LEVEL and rest[0] != me:
-            assert LEVEL[rest[0]] < LEVEL[me], f"{me} imports {name}"
+        assert top not in ABOVE, f"{me} imports {name}"
+        assert top != "matplotlib" or me == "reports", f"{me} draws pictures"
+        if top == "gcims_jax" and rest and rest[0] in FLOOR and rest[0] != me:
+            assert FLOOR[rest[0]] < FLOOR[me], f"{me} imports {name}"
 
 
-def test_samplers_know_nothing_of_the_codec():
-    for path in (ROOT / "gcims_jax" / "samplers").glob("*.py"):
-        assert not any("codec" in name or "train" in name for name in imported(path))
+def test_every_room_has_a_floor():
+    assert {room_of(p) for p in modules()} == set(FLOOR)
 
 
-def test_every_module_has_a_place():
-    found = {p.relative_to(ROOT / "gcims_jax").parts[0].removesuffix(".py") for p in modules()}
-    assert found == set(LEVEL)
+def test_tests_stand_in_the_rooms_that_they_test():
+    rooms = {p.name for p in (ROOT / "gcims_jax").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        folder = path.relative_to(ROOT / "tests").parts[0]
+        assert folder in rooms | {"experiments", "benchmarks"} or path.parent == ROOT / "tests"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.py")), ids=lambda p: p.stem)

@@ -27,11 +27,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gcims_jax import registration
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator, check_size, numpy_rng, pick
 from gcims_jax.generators.ridge import Scores, class_scores, judge
-from gcims_jax.registration import RegistrationConfig
+from gcims_jax.phase import registration
+from gcims_jax.phase.registration import RegistrationConfig
 
 Array = jax.Array
 

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax import warp as warping
 from gcims_jax.generators.contract import Generator, check_size, numpy_rng, pick
-from gcims_jax.warp import FAST, SLOW, Spread
+from gcims_jax.phase import warp as warping
+from gcims_jax.phase.warp import FAST, SLOW, Spread
 
 Array = jax.Array
 

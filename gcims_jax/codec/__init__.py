@@ -1,0 +1,1 @@
+"""The double autoencoder and its training."""

@@ -1,0 +1,167 @@
+"""The double autoencoder: a record becomes a d×d latent matrix, and a latent matrix a record.
+
+Stage 1 encodes every drift series (R×T to R×d), stage 2 every retention series of the result (R×d to d×d);
+arXiv 2502.13183. Two ways of training: ``linear`` starts at the best linear codec and trains both stages together on
+records (``joint``), ``random`` is the paper's, one stage after the other on series (``stagewise``).
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gcims_jax.batches import in_batches
+from gcims_jax.codec import joint, stages, stagewise
+from gcims_jax.codec.losses import LossConfig
+from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.codec.perturb import PerturbConfig
+from gcims_jax.codec.stages import Codec, Models
+from gcims_jax.codec.train import Curves, TrainConfig
+from gcims_jax.errors import InputError
+
+Array = jax.Array
+
+STARTS = ("linear", "random")
+
+
+@dataclasses.dataclass(frozen=True)
+class CodecConfig:
+    """Latent size, networks and training.
+
+    Attributes:
+      latent: d; the latent matrix is d×d.
+      start: "linear", or "random" as published.
+      model: sizes of the two autoencoders.
+      train: optimisation; of both stages together, or with a random start of each.
+      loss, perturb, latent_noise, kl: of the linear start, see ``joint.RecordTask``; the random start has none of them.
+      threshold, kept_fraction: see ``series.undersample``; drift series of a random start only.
+      batch_records: records encoded or decoded at once; bounds memory.
+    """
+
+    latent: int = 16
+    start: str = "linear"
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    loss: LossConfig = LossConfig()
+    perturb: PerturbConfig = PerturbConfig()
+    latent_noise: float = 0.0
+    kl: float = 0.0
+    threshold: float = 0.1
+    kept_fraction: float = 0.2
+    batch_records: int = 16
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise InputError(f"codec.start: expected one of {list(STARTS)}, got {self.start!r}")
+        for name in ("latent_noise", "kl"):
+            if not getattr(self, name) >= 0.0:
+                raise InputError(f"codec.{name}: expected 0 or more, got {getattr(self, name)}")
+        if self.start == "random" and (self.loss != LossConfig() or self.perturb != PerturbConfig() or self.kl):
+            raise InputError(
+                "codec.start: expected 'linear' for a loss, perturb or kl other than the default, got 'random', "
+                "which trains on series; set codec.start=linear or leave loss, perturb and kl as they are"
+            )
+
+
+def fit(
+    key: Array,
+    train_NxRxT: np.ndarray,
+    config: CodecConfig,
+    *,
+    units: tuple[float, float] = (0.0, 1.0),
+    directory: Path | None = None,
+    title: str | None = None,
+) -> tuple[Codec, dict[str, Curves]]:
+    """Trains the codec on training records.
+
+    Args:
+      key: of everything random.
+      train_NxRxT: training records on the [0, 1] scale; some are held out for validation.
+      config: sizes and optimisation.
+      units: low and span of the logarithmic scale (``preprocess.Scaling``), for ``loss.linear`` only.
+      directory: checkpoints, continued from where there are any; None keeps none.
+      title: prefix of the progress bars; None shows none.
+
+    Returns:
+      The codec and its training curves by name: "joint", or "drift" and "retention" with a random start.
+
+    Raises:
+      InputError: d larger than a series, fewer than two records.
+      TrainingDiverged: a loss is no longer finite.
+    """
+    n, r, t = train_NxRxT.shape
+    check_latent(config.latent, (r, t))
+    if n < 2:
+        raise InputError(f"training records: expected at least 2 (one is held out for validation), got {n}")
+    split_key, fit_key = jax.random.split(key)
+    x_NxRxT = np.asarray(train_NxRxT, np.float32)[np.asarray(jax.random.permutation(split_key, n))]
+    n_held = max(1, round(config.train.validation_fraction * n))
+    if config.start == "random":
+        return stagewise.fit(
+            fit_key,
+            x_NxRxT,
+            n_held,
+            config.latent,
+            config.model,
+            config.train,
+            threshold=config.threshold,
+            kept_fraction=config.kept_fraction,
+            batch_records=config.batch_records,
+            directory=directory,
+            title=title,
+        )
+    task = joint.RecordTask(models_of(config, (r, t)), config.loss, config.perturb, config.latent_noise, config.kl)
+    return joint.fit(
+        fit_key,
+        x_NxRxT,
+        n_held,
+        task,
+        config.train,
+        units=units,
+        batch_records=config.batch_records,
+        directory=directory,
+        title=title,
+    )
+
+
+def encode(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
+    """Latent matrices N×d×d of records on the [0, 1] scale."""
+    models = models_of(config, x_NxRxT.shape[1:])
+    return in_batches(functools.partial(stages.jitted_encode, models, codec), config.batch_records, x_NxRxT)
+
+
+def decode(codec: Codec, latents_SxDxD: np.ndarray, config: CodecConfig, shape: tuple[int, int]) -> np.ndarray:
+    """Records S×R×T on the [0, 1] scale of latent matrices; ``shape`` is (R, T)."""
+    models = models_of(config, shape)
+    return in_batches(functools.partial(stages.jitted_decode, models, codec), config.batch_records, latents_SxDxD)
+
+
+def reconstruct(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
+    """Records through both autoencoders and back."""
+    return decode(codec, encode(codec, x_NxRxT, config), config, x_NxRxT.shape[1:])
+
+
+def residual_on(codec: Codec) -> bool:
+    """Whether the transformers are in use; off where validation preferred the linear codec."""
+    return bool(codec.drift.residual)
+
+
+def check_latent(latent: int, shape: tuple[int, int]) -> None:
+    """Raises InputError unless 1 ≤ d ≤ min(R, T)."""
+    if not 1 <= latent <= min(shape):
+        raise InputError(
+            f"codec.latent: expected a dimension d from 1 to {min(shape)}, the shorter side of the preprocessed records "
+            f"({shape[0]} × {shape[1]}), got {latent}"
+        )
+
+
+def models_of(config: CodecConfig, shape: tuple[int, int]) -> Models:
+    """The networks of both stages for records of this shape."""
+    r, t = shape
+    residual = config.start == "linear"
+    return Models(
+        SeriesAutoencoder(t, config.latent, config.model, residual),
+        SeriesAutoencoder(r, config.latent, config.model, residual),
+    )

@@ -1,0 +1,101 @@
+"""The paper's recipe: each autoencoder is trained by itself, from random weights, on series."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gcims_jax.batches import in_batches
+from gcims_jax.codec import series, stages
+from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.codec.stages import Codec, Stage
+from gcims_jax.codec.train import Curves, TrainConfig
+from gcims_jax.codec.train import fit as fit_task
+
+Array = jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class SeriesTask:
+    """Mean squared error of standardised series."""
+
+    model: SeriesAutoencoder
+    quantum: ClassVar[int] = 4096
+
+    def init(self, key: Array) -> Any:
+        return self.model.init(key, jnp.zeros((1, self.model.length)))
+
+    def losses(self, params: Any, fixed: None, series_BxL: Array, key: Array | None) -> Array:
+        rngs = {} if key is None else {"dropout": key}
+        return jnp.mean((self.model.apply(params, series_BxL, key is None, rngs=rngs) - series_BxL) ** 2, axis=1)
+
+
+def fit(
+    key: Array,
+    x_NxRxT: np.ndarray,
+    n_held: int,
+    latent: int,
+    model: ModelConfig,
+    train: TrainConfig,
+    *,
+    threshold: float,
+    kept_fraction: float,
+    batch_records: int,
+    directory: Path | None,
+    title: str | None,
+) -> tuple[Codec, dict[str, Curves]]:
+    """Trains both stages, the second on the latents of the first.
+
+    Where the paper is silent, each stage standardises its series with statistics of its training part.
+
+    Args:
+      key: of everything random.
+      x_NxRxT: training records on the [0, 1] scale, in random order.
+      n_held: that many of them, the first, are held out for validation.
+      latent: d.
+      model, train: sizes and optimisation of each stage.
+      threshold, kept_fraction: see ``series.undersample``; drift series of the first stage only.
+      batch_records: records encoded at once.
+      directory: checkpoints of both stages; None keeps none.
+      title: prefix of the progress bars; None shows none.
+
+    Returns:
+      The codec and the training curves of each stage, in units of the variance of its series.
+    """
+    thin_key, drift_key, retention_key, look_key = jax.random.split(key, 4)
+
+    # Arrays whose sizes differ between folds are cut on the host: on the device each size would be compiled anew.
+    def fit_stage(
+        name: str, key: Array, cut: Callable[[Any], Any], a_NxRxM: np.ndarray, kept: np.ndarray | None
+    ) -> tuple[Stage, SeriesAutoencoder, Curves]:
+        mean = a_NxRxM[n_held:].mean(axis=0)
+        scale = stages.spread(a_NxRxM[n_held:] - mean)
+        held = cut((a_NxRxM[:n_held] - mean) / scale)
+        rest = cut((a_NxRxM[n_held:] - mean) / scale)
+        looks_V = np.asarray(jax.random.randint(look_key, (train.validation_series,), 0, len(held)))
+        length = rest.shape[1]
+        task = SeriesTask(SeriesAutoencoder(length, latent, model))
+        params, curves = fit_task(
+            key,
+            task,
+            train,
+            rest if kept is None else rest[kept],
+            held[looks_V],
+            directory=directory and directory / name,
+            title=title and f"{title} {name} series",
+        )
+        no_path = jnp.zeros((length, latent), jnp.float32)
+        one = jnp.float32(1.0)
+        return Stage(params, no_path, jnp.asarray(mean), jnp.float32(scale), one, one), task.model, curves
+
+    drift_series = series.to_drift_series(x_NxRxT[n_held:])
+    kept = np.asarray(series.undersample(thin_key, drift_series, threshold, kept_fraction))
+    drift, drift_model, drift_curves = fit_stage("drift", drift_key, series.to_drift_series, x_NxRxT, kept)
+    z_NxRxD = in_batches(functools.partial(stages.jitted_encode_drift, drift_model, drift), batch_records, x_NxRxT)
+    retention, _, retention_curves = fit_stage("retention", retention_key, series.to_retention_series, z_NxRxD, None)
+    return Codec(drift, retention), {"drift": drift_curves, "retention": retention_curves}

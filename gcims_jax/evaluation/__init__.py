@@ -1,0 +1,1 @@
+"""Do synthetic records help? Splits, scoring, classifiers, results and the verdict."""

@@ -1,0 +1,1 @@
+"""Do synthetic records look real, are they copies, are latents Gaussian?"""

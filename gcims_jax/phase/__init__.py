@@ -1,0 +1,1 @@
+"""Where peaks lie: warps of both axes, and registration, which finds them."""

@@ -1,0 +1,349 @@
+"""Pictures and the page of the main experiment."""
+
+import html
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.colors import FuncNorm
+from matplotlib.figure import Figure
+
+from gcims_jax.preprocessing.scale import Scaling
+from gcims_jax.records import Axis
+from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
+
+
+class Examples(NamedTuple):
+    """One held-out real record per class, its reconstruction and a synthetic record of that class.
+
+    Attributes:
+      classes: K class names.
+      real_KxLxM, reconstructed_KxLxM, synthetic_KxLxM: in the input's unit, on the cropped grid.
+      slow, fast: its axes.
+      scaling: gives the colour scale, so that small and large peaks both show.
+      unit: of the values.
+      held_out: whether the generator has not seen the real records.
+    """
+
+    classes: Sequence[str]
+    real_KxLxM: np.ndarray
+    reconstructed_KxLxM: np.ndarray
+    synthetic_KxLxM: np.ndarray
+    slow: Axis
+    fast: Axis
+    scaling: Scaling
+    unit: str
+    held_out: bool
+
+
+def write(
+    workdir: Path, results: Mapping[str, Any], rows_by_protocol: Mapping[str, Sequence[Mapping]], examples: Examples
+) -> None:
+    """Writes ``figures/*.png`` and ``report.html`` into a work directory.
+
+    Args:
+      workdir: of the run.
+      results: content of ``results.json``.
+      rows_by_protocol: rows of folds, for the training curves.
+      examples: records to show.
+    """
+    summaries = results.get("protocols") or {results["protocol"]["name"]: results}
+    figures = {
+        "records": plot_records(examples),
+        "arms": plot_arms(summaries),
+        "confusion": plot_confusion(summaries, list(results["dataset"]["classes"])),
+        "training": plot_training(rows_by_protocol),
+        "classes": plot_class_counts(results["dataset"]["classes"]),
+    }
+    if any(summary["selection"] for summary in summaries.values()):
+        figures["selection"] = plot_selection(summaries)
+    images = save_figures(workdir, figures)
+    write_page(workdir, render(results, summaries, images))
+
+
+def plot_records(examples: Examples) -> Figure:
+    """Real | reconstructed | synthetic, one row per class, one colour scale."""
+    columns = {
+        "real, held out" if examples.held_out else "real, seen in training": examples.real_KxLxM,
+        "reconstructed": examples.reconstructed_KxLxM,
+        "synthetic": examples.synthetic_KxLxM,
+    }
+    figure, axes = grid(len(examples.classes), len(columns), width=4.0, height=2.5, sharex=True, sharey=True)
+    extent = (*examples.fast.values[[0, -1]], *examples.slow.values[[0, -1]])
+    low, high = np.quantile(examples.real_KxLxM, 0.001), examples.real_KxLxM.max()
+    norm = _log_norm(examples.scaling, float(low), float(high))
+    for j, (title, records_KxLxM) in enumerate(columns.items()):
+        axes[0, j].set_title(title)
+        axes[-1, j].set_xlabel(examples.fast.label)
+        for i, name in enumerate(examples.classes):
+            image = axes[i, j].imshow(
+                records_KxLxM[i], origin="lower", aspect="auto", extent=extent, norm=norm, cmap="viridis",
+                interpolation="nearest",
+            )  # fmt: skip
+            if j == 0:
+                axes[i, j].set_ylabel(f"{name}\n{examples.slow.label}", fontsize=8)
+    bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 2.0 / len(examples.classes)), aspect=30)
+    bar.set_label(examples.unit if examples.unit not in ("", "1") else "value")
+    ticks = _colour_ticks(examples.scaling, float(low), float(high))
+    bar.set_ticks(ticks, labels=[f"{tick:.0f}" if abs(tick) >= 100 else f"{tick:.3g}" for tick in ticks])
+    return figure
+
+
+def _colour_ticks(scaling: Scaling, low: float, high: float, count: int = 6) -> np.ndarray:
+    """Values evenly spread on the colour scale, in the input's unit, rounded to two figures."""
+    forward, inverse = _scale_functions(scaling)
+    ticks = inverse(np.linspace(*forward(np.array([low, high])), count))[1:-1]
+    return np.unique([low, *[float(f"{tick:.2g}") for tick in ticks], high])
+
+
+def plot_arms(summaries: Mapping[str, Mapping]) -> Figure:
+    """Accuracy and balanced accuracy of each arm: mean, standard deviation and every fold."""
+    scores = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
+    figure, axes = grid(len(summaries), 2, width=5.2, height=2.7, sharex=True)
+    for i, (name, summary) in enumerate(summaries.items()):
+        for j, (score, title) in enumerate(scores.items()):
+            ax = axes[i, j]
+            for y, (arm, values) in enumerate(summary["arms"].items()):
+                colour = SYNTHETIC if "synthetic" in arm else REAL
+                per_fold_J = np.asarray(values[score]["per_fold"])
+                ax.plot(per_fold_J, np.full(len(per_fold_J), y) + 0.22, ".", color=GREY, markersize=5)
+                ax.errorbar(values[score]["mean"], y, xerr=values[score]["std"], fmt="o", color=colour, capsize=4)
+            ax.set_yticks(range(len(summary["arms"])), list(summary["arms"]) if j == 0 else [])
+            ax.set_ylim(len(summary["arms"]) - 0.5, -0.5)
+            ax.grid(axis="x", alpha=0.3)
+            ax.set_xlabel(title)
+            leak = " — leaks, not evidence" if summary["protocol"]["leaks"] else ""
+            ax.set_title(f"{name}{leak}", fontsize=9)
+    return figure
+
+
+def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> Figure:
+    """Confusion matrices without and with synthetic records, counts over all folds."""
+    arms = ("original", "original+synthetic")
+    size = max(3.2, 0.5 * len(classes) + 1.5)
+    figure, axes = grid(len(summaries), 2, width=size + 1.2, height=size)
+    for i, (name, summary) in enumerate(summaries.items()):
+        for j, arm in enumerate(arms):
+            ax, counts_KxK = axes[i, j], np.asarray(summary["arms"][arm]["confusion"])
+            shares_KxK = counts_KxK / np.maximum(counts_KxK.sum(axis=1, keepdims=True), 1)
+            ax.imshow(shares_KxK, vmin=0.0, vmax=1.0, cmap="Blues")
+            for (row, column), count in np.ndenumerate(counts_KxK):
+                if count:
+                    ink = "white" if shares_KxK[row, column] > 0.5 else "black"
+                    ax.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
+            ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=7)
+            ax.set_yticks(range(len(classes)), classes if j == 0 else [], fontsize=7)
+            ax.set_xlabel("predicted")
+            ax.set_title(f"{arm} ({name})", fontsize=9)
+        axes[i, 0].set_ylabel("true")
+    return figure
+
+
+def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
+    """Training and validation loss of both stages, one line per codec."""
+    stages = list(next(iter(rows_by_protocol.values()))[0]["curves"])
+    figure, axes = grid(len(rows_by_protocol), len(stages), width=5.2, height=2.6)
+    for i, (name, rows) in enumerate(rows_by_protocol.items()):
+        for j, stage in enumerate(stages):
+            for row in rows:
+                curves = row["curves"][stage]
+                for key, style, colour in (("train_loss_E", ":", GREY), ("validation_loss_E", "-", REAL)):
+                    axes[i, j].plot(curves["steps_E"], curves[key], style, color=colour, linewidth=1.2)
+            axes[i, j].plot([], [], ":", color=GREY, label="training")
+            axes[i, j].plot([], [], "-", color=REAL, label="validation (held-out training records)")
+            axes[i, j].set_yscale("log")
+            axes[i, j].set_xlabel("step")
+            axes[i, j].set_ylabel("loss / variance")
+            axes[i, j].set_title(f"{'both stages' if stage == 'joint' else stage + ' series'} ({name})", fontsize=9)
+            axes[i, j].grid(alpha=0.3, which="both")
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+def plot_selection(summaries: Mapping[str, Mapping]) -> Figure:
+    """Leave-one-out log-likelihood by each value that the sampler chose, at the best of the others."""
+    tried = next(iter(summaries.values()))["selection"]
+    names = [name for name in ("alpha", "ridge", "bandwidth") if len(tried[f"{name}s"]) > 1]
+    figure, axes = grid(len(summaries), len(names), width=4.2, height=2.6)
+    for i, (protocol, summary) in enumerate(summaries.items()):
+        curve_AxGxH = np.array(summary["selection"]["log_likelihood"], float)
+        for j, name in enumerate(names):
+            others = tuple(k for k, other in enumerate(("alpha", "ridge", "bandwidth")) if other != name)
+            profile = np.nanmax(np.where(np.isfinite(curve_AxGxH), curve_AxGxH, np.nan), axis=others)
+            values = summary["selection"][f"{name}s"]
+            axes[i, j].plot(values, profile, ".-", color=REAL)
+            axes[i, j].plot(values[int(np.nanargmax(profile))], np.nanmax(profile), "*", color=SYNTHETIC, markersize=12)
+            axes[i, j].set_xlabel(name)
+            axes[i, j].grid(alpha=0.3)
+            axes[i, j].set_title(protocol, fontsize=9)
+            if name == "ridge":
+                axes[i, j].set_xscale("log")
+        axes[i, 0].set_ylabel("log-likelihood [nats]")
+    return figure
+
+
+def plot_class_counts(counts: Mapping[str, int]) -> Figure:
+    """Records per class."""
+    figure, axes = grid(1, 1, width=7.0, height=0.6 + 0.32 * len(counts))
+    ax = axes[0, 0]
+    bars = ax.barh(list(counts), list(counts.values()), color=REAL)
+    ax.bar_label(bars, padding=3, fontsize=8)
+    ax.set_xlabel("records")
+    ax.invert_yaxis()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str]) -> str:
+    """The page: verdict first, then pictures, then tables."""
+    main = summaries.get("strict") or next(iter(summaries.values()))
+    dataset = results["dataset"]
+    parts = [
+        f'<div class="verdict {main["comparison"]["verdict"].split(":")[0].replace(" ", "-")}">'
+        f"<p>Do synthetic records help?</p><h1>{html.escape(main['comparison']['verdict'].capitalize())}</h1>"
+        f"<p>{html.escape(main['comparison']['sentence'])}</p><p>{_probabilities(main['comparison'])}</p></div>",
+        *_leak_note(results, summaries),
+        "<h2>Real and synthetic records</h2>",
+        image(images["records"], "real, reconstructed and synthetic records"),
+        "<p>One record of each class as measured, the same record through the codec, and one synthetic record of the "
+        "class. All share one colour scale.</p>",
+        "<h2>Scores on held-out real records</h2>",
+        image(images["arms"], "scores of the arms"),
+        "<p>Each arm names what the classifier was trained on. Circle and bar: mean and standard deviation over folds; "
+        "dots: folds. Trained on synthetic records alone is “synthetic”; the other way round, a classifier of real records "
+        f"gives {100 * main['real_to_synthetic']['accuracy']['mean']:.0f} % of the synthetic ones their own class.</p>",
+        *[_arms_table(name, summary) for name, summary in summaries.items()],
+        "<h2>Which classes gain or lose</h2>",
+        image(images["confusion"], "confusion matrices"),
+        *[_recall_table(name, summary, dataset["classes"]) for name, summary in summaries.items()],
+        "<h2>How well the codec keeps a record</h2>",
+        *[_reconstruction_table(name, summary) for name, summary in summaries.items()],
+        image(images["training"], "training curves"),
+        "<h2>How the draws were made</h2>",
+        *[_sampler_table(name, summary) for name, summary in summaries.items()],
+        *_selection_part(images),
+        "<h2>The data</h2>",
+        f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
+        f"{len(dataset['classes'])} classes.</p>",
+        image(images["classes"], "records per class"),
+        "<h2>How this was done</h2>",
+        f"<p>{html.escape(_procedure(main))}</p>",
+        _timing_table(results["timing"]),
+    ]
+    return render_page("Do synthetic records help?", parts)
+
+
+def _probabilities(comparison: Mapping[str, Any]) -> str:
+    p = {name: f"{100 * value:.0f} %" for name, value in comparison["posterior"].items()}
+    return (
+        f"The same in probabilities (Bayesian correlated t-test): better by more than a point {p['better']}, within a point "
+        f"{p['same']}, worse by more than a point {p['worse']}."
+    )
+
+
+def _leak_note(results: Mapping[str, Any], summaries: Mapping[str, Mapping]) -> list[str]:
+    if "paper" not in summaries:
+        return []
+    text = summaries["paper"]["comparison"]["sentence"]
+    if "leakage" in results:
+        gap = results["leakage"]["accuracy"]
+        low, high = (100 * value for value in gap["ci95"])
+        text += (
+            f" On the same folds this protocol scores {100 * gap['delta']:+.1f} points (95 % interval {low:+.1f} to "
+            f"{high:+.1f}) against strict: that is the leak."
+        )
+    return [f'<div class="leak"><b>Protocol “paper” leaks.</b> {html.escape(text)}</div>']
+
+
+def _procedure(summary: Mapping[str, Any]) -> str:
+    p = summary["protocol"]
+    who = "all records, test records included" if p["leaks"] else "the training part of each fold alone"
+    return (
+        f"Protocol {p['name']}: {p['folds']}-fold stratified cross-validation, {p['repeats']} repeat(s). Scaling, codec "
+        f"and class statistics were learned from {who}. Per fold about {round(np.mean(p['records_train']))} training, "
+        f"{round(np.mean(p['records_test']))} test and {round(np.mean(p['records_synthetic']))} synthetic records; "
+        f"{p['pca_components']} principal components."
+    )
+
+
+def _arms_table(name: str, summary: Mapping[str, Any]) -> str:
+    def cell(score: Mapping) -> str:
+        return f"{100 * score['mean']:.1f} ± {100 * score['std']:.1f}"
+
+    rows = [
+        [arm, *(cell(values[score]) for score in ("accuracy", "balanced_accuracy", "macro_f1"))]
+        for arm, values in summary["arms"].items()
+    ]
+    leak = " (leaks: not evidence)" if summary["protocol"]["leaks"] else ""
+    return table(
+        f"Protocol {name}{leak}; percent, mean ± standard deviation over folds",
+        ["trained on", "accuracy", "balanced accuracy", "macro F1"],
+        rows,
+    )
+
+
+def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, int]) -> str:
+    without, with_ = (summary["arms"][arm]["per_class_recall"] for arm in ("original", "original+synthetic"))
+    changes, rows = summary["per_class"], []
+    for c, n in counts.items():
+        cells = [f"{100 * (with_[c] - without[c]):+.0f}", ""]
+        if c in changes:
+            low, high = changes[c]["ci95"]
+            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_holm']:.2f}"]
+        rows.append([c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", *cells])
+    head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p (Holm)"]
+    return table(f"Recall per class, percent ({name})", head, rows)
+
+
+def _reconstruction_table(name: str, summary: Mapping[str, Any]) -> str:
+    r = summary["reconstruction"]
+    seen = " (seen in training: this protocol leaks)" if summary["protocol"]["leaks"] else ""
+    rows = [
+        ["training records", f"{r['mse_train']:.3g}"],
+        [f"test records{seen}", f"{r['mse_test']:.3g}"],
+        ["test records, two-sided linear codec (Tucker-2) of the same d", f"{r['mse_test_linear']:.3g}"],
+        ["test records, PCA of whole records, d² components or all there are", f"{r['mse_test_principal']:.3g}"],
+        ["test records, their own d² largest wavelet coefficients", f"{r['mse_test_wavelet']:.3g}"],
+        [
+            "share of folds whose transformers beat their linear start on held-out training records",
+            f"{r['residual_on']:.2g}",
+        ],
+    ]
+    return table(f"Mean squared error on the [0, 1] scale, mean over folds ({name})", ["records", "error"], rows)
+
+
+def _sampler_table(name: str, summary: Mapping[str, Any]) -> str:
+    """What the sampler notes of each class, mean over folds."""
+    notes = summary["sampler"]
+    classes = list(next(iter(notes.values()))) if notes else []
+    rows = [[c, *(f"{values[c]:.3g}" for values in notes.values())] for c in classes]
+    head = ["class", *(key.removesuffix("_K").replace("_", " ") for key in notes)]
+    return table(f"Sampler {summary['generator']}, mean over folds ({name})", head, rows)
+
+
+def _selection_part(images: Mapping[str, str]) -> list[str]:
+    if "selection" not in images:
+        return []
+    return [
+        image(images["selection"], "leave-one-out likelihood of the values tried"),
+        "<p>Mean log-density of a training record under a sampler fitted to all other training records, by the values "
+        "that were tried, mean over folds; each fold takes the best of its own curve.</p>",
+    ]
+
+
+def _timing_table(timing: Mapping[str, float]) -> str:
+    return table("Seconds", list(timing), [[f"{value:.1f}" for value in timing.values()]])
+
+
+def _scale_functions(scaling: Scaling) -> tuple[Any, Any]:
+    if np.isinf(scaling.knee):
+        return (lambda v: v), (lambda w: w)
+    return (
+        lambda v: np.arcsinh((v - scaling.centre) / scaling.knee),
+        lambda w: np.sinh(w) * scaling.knee + scaling.centre,
+    )
+
+
+def _log_norm(scaling: Scaling, low: float, high: float) -> FuncNorm:
+    return FuncNorm(_scale_functions(scaling), vmin=low, vmax=high if high > low else low + 1.0)

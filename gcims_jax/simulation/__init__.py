@@ -1,0 +1,1 @@
+"""Physics of GC-IMS records, and the cultures that the simulated set is made of."""

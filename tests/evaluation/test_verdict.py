@@ -1,0 +1,81 @@
+"""The verdict's other figures: posterior, records needed, adjustment for many comparisons."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcims_jax.evaluation import results
+from gcims_jax.evaluation.verdict import compare, holm, in_words, posterior, records_needed
+
+SCORES = np.array([0.80, 0.72, 0.91, 0.83, 0.75, 0.79, 0.74, 0.90, 0.84, 0.71])
+REFERENCE = np.array([0.78, 0.70, 0.90, 0.78, 0.77, 0.77, 0.71, 0.86, 0.83, 0.73])
+BAYCOMP = (0.042457540629571744, 0.29037890553512735, 0.6671635538353009)
+
+
+def test_posterior_gives_the_probabilities_of_baycomp():
+    """Two repeats of five folds; the numbers are those of baycomp 1.0.3, ``CorrelatedTTest.probs(REFERENCE, SCORES, 0.01, 2)``."""
+    found = posterior(compare(SCORES, REFERENCE, 1 / 4), 0.01)
+    np.testing.assert_allclose(found, BAYCOMP, atol=1e-9)
+    assert sum(found) == pytest.approx(1.0)
+
+
+def test_posterior_without_a_region_is_the_test_itself():
+    comparison = compare(SCORES, REFERENCE, 1 / 4)
+    found = posterior(comparison, 0.0)
+    assert found.same == 0.0 and found.worse == pytest.approx(comparison.p_value / 2)
+
+
+def test_posterior_of_folds_that_agree_to_the_last_digit():
+    same = np.full(5, 0.5)
+    assert posterior(compare(same, same, 0.25)) == (0.0, 1.0, 0.0)
+    assert posterior(compare(same + 0.25, same, 0.25)) == (0.5, 0.0, 0.5)  # nothing to estimate an error from
+
+
+def test_with_the_records_needed_the_verdict_comes():
+    """Folds of tests that many times as large: the error falls with its root, and the word is no longer "cannot tell"."""
+    comparison = compare(SCORES, REFERENCE, 1 / 4)
+    assert in_words(comparison) == "cannot tell"
+    needed = records_needed(comparison, 200)
+    assert needed > 200 and needed % 10 ** (len(str(needed)) - 2) == 0
+    centred = SCORES - REFERENCE - comparison.delta
+    enough = comparison.delta + centred * np.sqrt(200 / needed)
+    assert in_words(compare(enough, np.zeros(10), 1 / 4)) == "helps"
+    # Half the difference takes four times the records; a small one is to be confined to the margin.
+    small = compare(centred + 0.002, np.zeros(10), 1 / 4)
+    enough = 0.002 + centred * np.sqrt(200 / records_needed(small, 200))
+    assert in_words(compare(enough, np.zeros(10), 1 / 4)) == "no difference"
+
+
+@pytest.mark.parametrize("differences", [np.zeros(5), np.full(5, 0.1)])
+def test_no_number_of_records_where_there_is_nothing_to_go_by(differences):
+    assert records_needed(compare(differences, np.zeros(5), 0.25), 100) is None
+
+
+def test_holm_by_hand():
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm([0.9, 0.6]), [1.0, 1.0])
+    assert holm([]).shape == (0,)
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
+def test_holm_lies_between_the_p_values_and_bonferroni(p_values):
+    adjusted, p_values = holm(p_values), np.array(p_values)
+    assert np.all(adjusted >= p_values) and np.all(adjusted <= np.minimum(1.0, len(p_values) * p_values) + 1e-12)
+    assert adjusted[np.argmin(p_values)] == pytest.approx(min(1.0, len(p_values) * p_values.min()))
+
+
+def test_each_class_has_its_change_with_interval():
+    """The rarest class gains, the others do not; a fold without it does not count for it."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for j in range(10):
+        recall_K = rng.normal(0.7, 0.02, 3)
+        gained_K = recall_K + np.array([0.0, 0.0, 0.2]) + rng.normal(0.0, 0.02, 3)
+        if j == 0:
+            recall_K[2] = gained_K[2] = np.nan
+        arms = {"original": {"recall_K": recall_K}, "original+synthetic": {"recall_K": gained_K}}
+        rows.append({"n_test": 40, "n_train": 160, "arms": arms})
+    found = results.per_class(rows, ["a", "b", "c"])
+    assert found["c"]["delta"] == pytest.approx(0.2, abs=0.03) and found["c"]["ci95"][0] > 0.1
+    assert found["c"]["p_holm"] < 0.01 < 0.05 < min(found["a"]["p_holm"], found["b"]["p_holm"])

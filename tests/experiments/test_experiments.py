@@ -1,0 +1,293 @@
+"""The command line as a user meets it, in small: files left behind, resuming, refusals."""
+
+import ast
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_records
+
+from configs import base
+from experiments import settings
+from gcims_jax import InputError, io
+from gcims_jax.simulation import gcims
+
+ROOT = Path(__file__).parents[2]
+SMALL = [
+    "--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8", "--config.train.steps=6",
+    "--config.train.batch=8", "--config.train.evaluate_every=1", "--config.train.checkpoint_seconds=0",
+    "--config.classifier.trees=10", "--config.protocol.folds=2",
+]  # fmt: skip
+
+
+def command(*options, config="configs/quickstart.py"):
+    return [sys.executable, "-m", "experiments.run", "--config", config, *options]
+
+
+def saves(folder):
+    """Checkpoints that are whole; os.walk passes over folders that the run renames meanwhile, on which rglob fails."""
+    return sum("commit_success.txt" in files for _, _, files in os.walk(folder))
+
+
+def launch(*options, **kwargs):
+    return subprocess.run(command(*options, **kwargs), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "records.nc"
+    io.write(make_records((12, 8), groups=[f"g{i % 4}" for i in range(20)]), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def finished(data, cache, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "straight"
+    options = [f"--config.data.path={data}", "--config.protocol.names=strict,paper", f"--workdir={folder}"]
+    done = launch(*SMALL, *options, f"--compilation_cache={cache}")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def figures(folder):
+    """Everything in results.json but the clock."""
+    return {k: v for k, v in json.loads((folder / "results.json").read_text()).items() if k != "timing"}
+
+
+def test_a_run_leaves_what_it_promises(finished, data):
+    folder, printed = finished
+    assert {"config.json", "results.json", "report.html", "figures", "synthetic.nc", "checkpoints"} <= set(
+        os.listdir(folder)
+    )
+    results = json.loads((folder / "results.json").read_text())
+    assert set(results["protocols"]) == {"strict", "paper"}
+    assert {"data", "preprocess", "codec", "sampler", "draw", "classify", "report", "total"} == set(results["timing"])
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"]["train"]["steps"] == 6 and config["versions"]["jax"] and config["seed"] == 0
+    page = (folder / "report.html").read_text()
+    assert results["protocols"]["strict"]["comparison"]["sentence"] in page and "leaks" in page
+    assert 'src="http' not in page and page.count("data:image/png") == 6
+    assert "not evidence" in printed
+
+    synthetic, real = io.read(folder / "synthetic.nc"), io.read(data)
+    assert synthetic.shape == (10, 9, 14) and synthetic.class_counts() == {"class_0": 6, "class_1": 4}
+    np.testing.assert_array_equal(synthetic.fast.values, real.fast.values)
+    held_out = synthetic.attrs["held_out_records"].split("\n")
+    assert len(held_out) == 10 and set(held_out) < set(real.names)
+    assert synthetic.attrs["generator"] == "rda" and synthetic.attrs["protocol"] == "strict"
+
+
+@pytest.mark.slow
+def test_a_run_from_a_folder_of_instrument_files(cache, tmp_path):
+    """As configs/folder.py says, with sample folders kept together; the synthetic records for gc-ims-tools as well."""
+    real, _ = gcims.simulate(
+        0, n_retention=24, n_drift=512, class_sizes={"Escherichia coli": 8, "Staphylococcus aureus": 8}
+    )
+    for i, (label, name) in enumerate(zip(real.labels, real.names, strict=True)):
+        folder = tmp_path / "set" / label / f"sample_{i % 4}"
+        folder.mkdir(parents=True, exist_ok=True)
+        io.write(dataclasses.replace(real.take([i]), groups=None), folder / f"{name}.mea{'.gz' if i % 5 == 0 else ''}")
+    (tmp_path / "set" / "README.txt").write_text("not a record")
+    options = [
+        f"--config.data.path={tmp_path / 'set'}",
+        "--config.protocol.grouped=True",
+        f"--workdir={tmp_path / 'w'}",
+    ]
+    options += ["--config.preprocess.fast_level=3", f"--compilation_cache={cache}"]
+    done = launch(*SMALL, *options, config="configs/folder.py")
+    assert done.returncode == 0, done.stderr
+    assert "16 files in 2 classes" in done.stdout and "1 files left out: README.txt" in done.stdout
+    assert "relative drift time" in done.stdout and "8 groups" in done.stdout
+    native, other = io.read(tmp_path / "w" / "synthetic.nc"), io.read(tmp_path / "w" / "synthetic.hdf5")
+    assert native.fast.name == "relative_drift_time" and 1.05 <= native.fast.values[0] < native.fast.values[-1] <= 2.0
+    np.testing.assert_array_equal(other.values, native.values)
+    assert other.labels.tolist() == native.labels.tolist()
+
+
+def test_compiled_code_is_kept_where_asked(finished, cache):
+    assert any("train_steps" in name for name in os.listdir(cache))
+
+
+def test_the_sampler_study_goes_on_where_it_stopped(data, cache, tmp_path):
+    options = [
+        *SMALL, "--config.experiment=sampler_study", "--config.sampler_study.samplers=('rda', 'smote')",
+        "--config.sampler_study.ridges=(0.1, 0.5)", "--config.sampler_study.records_per_class=(3, 0)",
+        f"--config.data.path={data}", f"--workdir={tmp_path / 's'}", f"--compilation_cache={cache}",
+    ]  # fmt: skip
+    done = launch(*options)
+    assert done.returncode == 0, done.stderr
+    first = json.loads((tmp_path / "s" / "results.json").read_text())
+    assert [(cell["latent"], cell["records_per_class"]) for cell in first["cells"]] == [(3, 3), (3, 0)]
+    for cell in first["cells"]:
+        points = {(p["sampler"], p["setting"]): p for p in cell["points"]}
+        assert set(points) == {("rda", "0.1"), ("rda", "0.5"), ("rda", "own choice"), ("smote", "own choice")}
+        assert points["rda", "0.1"]["used"]["ridge"] == pytest.approx(0.1)
+        assert points["rda", "own choice"]["log_likelihood"] is not None
+        assert points["smote", "own choice"]["log_likelihood"] is None
+    assert first["recommendation"]["best"]["sampler"] in done.stdout
+    assert (tmp_path / "s" / "report.html").read_text().count("data:image/png") == 3
+
+    lost = tmp_path / "s" / "checkpoints" / "latent_003" / "class_000" / "fold_001.json"
+    before = json.loads(lost.read_text())
+    lost.unlink()
+    assert launch(*options).returncode == 0
+    again = json.loads(lost.read_text())
+    for row in (before, again):
+        for point in row["points"]:
+            del point["fit_seconds"], point["draw_seconds"]
+    assert again == before
+
+
+@pytest.mark.slow
+def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache, tmp_path):
+    options = [
+        *SMALL,
+        f"--compilation_cache={cache}",
+        f"--config.data.path={data}",
+        "--config.protocol.names=strict,paper",
+        f"--workdir={tmp_path / 'k'}",
+    ]
+    rng = np.random.default_rng(int(time.time()))
+    for kill in range(3):
+        process = subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            if saves(tmp_path / "k" / "checkpoints") > 2 * kill:
+                break
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0.0, 2.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = launch(*options)
+    assert done.returncode == 0, done.stderr
+    assert figures(tmp_path / "k") == figures(finished[0])
+
+
+def test_another_configuration_is_refused_and_nothing_overwritten(finished, data):
+    folder, _ = finished
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    done = launch(*SMALL, f"--config.data.path={data}", "--config.sampler.ridge=0.5", f"--workdir={folder}")
+    assert done.returncode == 1 and "config.protocol.names" in done.stderr and "config.sampler.ridge" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_folder_that_is_no_run_is_refused(data, tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={tmp_path}")
+    assert done.returncode == 1 and "files without config.json" in done.stderr
+    assert os.listdir(tmp_path) == ["thesis.txt"]
+
+
+def test_interrupt_ends_with_one_message(data, tmp_path):
+    options = [*SMALL, "--config.train.steps=100000", f"--config.data.path={data}", f"--workdir={tmp_path / 'i'}"]
+    process = subprocess.Popen(
+        command(*options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not saves(tmp_path / "i") and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on from here" in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("data.path", "/no/such/file.nc", ["/no/such/file.nc: expected a file"]),
+        ("codec.latent", "99", ["codec.latent", "from 1 to 9", "got 99"]),
+        ("preprocess.fast_range", "50:60", ["preprocess.fast_range", "0 to 1.3 ms"]),
+        ("preprocess.fast_range", "wide", ["preprocess.fast_range", "'low:high'"]),
+        ("protocol.folds", "9", ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
+        ("protocol.names", "honest", ["protocol.names", "strict, paper", "honest"]),
+        ("sampler.name", "gan", ["sampler.name", "gaussian_cholesky", "gan"]),
+        ("sampler.ridge", "=2", ["sampler.ridge", "from 0 to 1", "2.0"]),
+        ("sampler.ridge", "lasso", ["sampler.ridge", "or likelihood", "lasso"]),
+        ("sampler.bandwidth", "=0.5", ["sampler.bandwidth", "rda expects only alpha, ridge", "0.5"]),
+        ("sampler_study.samplers", "('rda', 'gan')", ["sampler_study.samplers", "gaussian_cholesky", "got gan"]),
+        ("sampler_study.ridges", "(0.5, 2.0)", ["sampler_study.ridges", "from 0 to 1"]),
+        ("sampler_study.records_per_class", "(1,)", ["records_per_class", "2 and more"]),
+        ("sampler_study.latents", "(3, 99)", ["codec.latent", "got 99"]),
+        ("classifier.name", "oracle", ["classifier.name", "pca_rf", "oracle"]),
+        ("codec.heads", "3", ["codec.heads", "divides"]),
+        ("data.class_counts", "(3,)", ["class counts", "each of the 2 classes"]),
+        ("data.table", "labels.csv", ["data.table", "expected a folder"]),
+        ("data.baseline", "magic", ["baseline.method", "tophat", "magic"]),
+        ("data.slow_grid", "1:2", ["data.slow_grid", "low:high:step"]),
+    ],
+)
+def test_bad_options_stop_before_training(data, option, value, expected):
+    """In this process, where it is quick; the tests around it show that a message and nothing else reaches the user."""
+    config = base.get_config()
+    config.data.path = str(data)
+    config.codec.latent, config.codec.patch, config.codec.width = 3, 4, 8
+    part, name = option.split(".")
+    if value.startswith("="):  # a number that the config keeps as text
+        value = value[1:]
+    elif value[0] in "(0123456789" and ":" not in value:
+        value = ast.literal_eval(value)
+    config[part][name] = value
+    with pytest.raises(InputError) as caught:
+        settings.prepare(config)
+    assert all(text in str(caught.value) for text in expected), caught.value
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--config.train.step=3", ["unknown option", "steps"]),
+        ("--config.train.steps=many", ["steps=many"]),
+        ("--config.codec.latent=99", ["error: codec.latent", "from 1 to 9", "got 99"]),
+    ],
+)
+def test_the_command_line_ends_with_one_message_and_writes_nothing(data, tmp_path, option, expected):
+    workdir = tmp_path / "w"
+    done = launch(*SMALL, f"--config.data.path={data}", f"--workdir={workdir}", option)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert all(text in done.stderr for text in expected), done.stderr
+    assert not workdir.exists()
+
+
+def test_help_says_what_a_user_needs():
+    done = subprocess.run([sys.executable, "-m", "experiments.run", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert "--config configs/quickstart.py" in done.stdout and "--config.data.path" in done.stdout
+    assert "--workdir" in done.stdout and "Traceback" not in done.stdout + done.stderr
+
+
+def test_diagnostics_leave_a_page_and_figures(data, cache, tmp_path):
+    folder = tmp_path / "run"
+    options = [
+        f"--config.data.path={data}",
+        "--config.sampler_study.samplers=('gaussian','smote')",
+        f"--workdir={folder}",
+    ]
+    done = launch(*SMALL, *options, f"--compilation_cache={cache}", config="configs/diagnostics.py")
+    assert done.returncode == 0, done.stderr
+    assert "cannot be decided with 6 records" in done.stdout and "Of 2 classes: 2 too small to decide" in done.stdout
+    found = json.loads((folder / "diagnostics.json").read_text())
+    assert {"dataset", "protocol", "latent", "classes", "samplers", "timing"} == set(found)
+    assert list(found["samplers"]) == ["training records", "gaussian", "smote"]
+    for entry in found["samplers"].values():
+        assert entry["distance"] > 0.0 < entry["spread"] and 0.0 < entry["p_value"] <= entry["adjusted"] <= 1.0
+        assert 0.0 < entry["spread_p_value"] <= entry["spread_adjusted"] <= 1.0
+    tested, untested = (found["classes"][name] for name in ("class_0", "class_1"))
+    assert (tested["records"], tested["directions"], untested["records"]) == (6, 1, 4)
+    assert len(tested["tests"]) == 6 and not untested["tests"] and untested["quantiles"] is None
+    assert all(np.isfinite(value) for outcome in tested["tests"].values() for value in outcome.values())
+    assert np.shape(tested["quantiles"]["coordinates_QxN"]) == (1, 6)
+    page = (folder / "report.html").read_text()
+    assert 'src="http' not in page and page.count("data:image/png") == 4
+    assert sorted(os.listdir(folder / "figures")) == ["energy.png", "pca.png", "quantiles.png", "tsne.png"]
