@@ -45,7 +45,7 @@ def main() -> None:
     train_NxRxT, test_MxRxT = data.train_NxRxT, data.test_MxRxT
     config = setup.method.codec
     start = time.perf_counter()
-    basis = linalg.fit_two_sided(train_NxRxT, config.latent)
+    basis = linalg.two_sided_basis(train_NxRxT, config.latent)
     linear_seconds = time.perf_counter() - start
     linear = float(np.mean((linalg.reconstruct_two_sided(basis, test_MxRxT) - test_MxRxT) ** 2))
     n, r, t = train_NxRxT.shape

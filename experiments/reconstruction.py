@@ -98,8 +98,8 @@ Reconstruct = Callable[[np.ndarray], np.ndarray]
 
 def baselines(train_NxRxT: np.ndarray, latent: int) -> dict[str, Reconstruct]:
     """Codecs that are not trained, by name, each a function from records to reconstructions."""
-    two_sided = linalg.fit_two_sided(train_NxRxT, latent)
-    principal = linalg.fit_principal(train_NxRxT, latent**2)
+    two_sided = linalg.two_sided_basis(train_NxRxT, latent)
+    principal = linalg.principal_basis(train_NxRxT, latent**2)
     return {
         "linear": lambda x: linalg.reconstruct_two_sided(two_sided, x),
         "principal": lambda x: linalg.reconstruct_principal(principal, x),

@@ -109,8 +109,8 @@ def _reconstruct(
     aligned_MxRxT = registration.apply(theta_MxP, test_MxRxT, config)
     result = {}
     for latent in (d for d in LATENTS if d <= min(x_NxRxT.shape[1:])):
-        plain = linalg.fit_two_sided(x_NxRxT, latent)
-        smaller = linalg.fit_two_sided(aligned_NxRxT, _smaller(latent, config))
+        plain = linalg.two_sided_basis(x_NxRxT, latent)
+        smaller = linalg.two_sided_basis(aligned_NxRxT, _smaller(latent, config))
         back_MxRxT = registration.undo(theta_MxP, linalg.reconstruct_two_sided(smaller, aligned_MxRxT), config)
         result[latent] = {
             "plain": float(np.mean((linalg.reconstruct_two_sided(plain, test_MxRxT) - test_MxRxT) ** 2)),

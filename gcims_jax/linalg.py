@@ -59,7 +59,7 @@ class TwoSidedBasis(NamedTuple):
     fast_TxD: np.ndarray
 
 
-def fit_two_sided(train_NxRxT: np.ndarray, latent: int, sweeps: int = 5) -> TwoSidedBasis:
+def two_sided_basis(train_NxRxT: np.ndarray, latent: int, sweeps: int = 5) -> TwoSidedBasis:
     """Tucker-2 by alternating eigenvectors (2DPCA on both sides; Ye 2005, generalised low-rank approximation).
 
     Args:
@@ -94,7 +94,7 @@ class PrincipalBasis(NamedTuple):
     components_PxF: np.ndarray
 
 
-def fit_principal(train_NxRxT: np.ndarray, components: int) -> PrincipalBasis:
+def principal_basis(train_NxRxT: np.ndarray, components: int) -> PrincipalBasis:
     """PCA of whole records; N centred records have at most N - 1 components, so there may be fewer than asked for."""
     n = len(train_NxRxT)
     mean_RxT = train_NxRxT.mean(axis=0)

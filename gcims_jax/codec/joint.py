@@ -173,7 +173,7 @@ def fit(
 
 def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], *, principal: bool = False) -> Fixed:
     """Tucker-2, or PCA, as a codec, and all else that training needs to know about the training records."""
-    basis = linalg.fit_two_sided(train_NxRxT, latent)
+    basis = linalg.two_sided_basis(train_NxRxT, latent)
     centred_NxRxT = train_NxRxT - basis.mean_RxT
     scale = stages.spread(centred_NxRxT)
     z_NxRxD = centred_NxRxT / scale @ basis.fast_TxD
@@ -182,7 +182,7 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], *, p
     e_NxDxD = np.swapaxes(z_NxRxD / z_scale, 1, 2) @ basis.slow_RxD
     slow_RxD, principal_PxRxT = basis.slow_RxD, None
     if principal:
-        components_PxF = linalg.fit_principal(train_NxRxT, _components(len(train_NxRxT), latent)).components_PxF
+        components_PxF = linalg.principal_basis(train_NxRxT, _components(len(train_NxRxT), latent)).components_PxF
         scores_NxP = centred_NxRxT.reshape(len(train_NxRxT), -1) @ components_PxF.T / (scale * z_scale)
         flat = np.pad(scores_NxP, ((0, 0), (0, latent**2 - scores_NxP.shape[1])))
         e_NxDxD, slow_RxD = flat.reshape(e_NxDxD.shape), np.zeros_like(slow_RxD)
@@ -209,10 +209,10 @@ def prefers_principal(x_NxRxT: np.ndarray, n_held: int, latent: int) -> bool:
 def linear_errors(train_NxRxT: np.ndarray, x_NxRxT: np.ndarray, latent: int, principal: bool) -> np.ndarray:
     """Mean squared error of each record through Tucker-2 or PCA."""
     if principal:
-        basis = linalg.fit_principal(train_NxRxT, _components(len(train_NxRxT), latent))
+        basis = linalg.principal_basis(train_NxRxT, _components(len(train_NxRxT), latent))
         out_NxRxT = linalg.reconstruct_principal(basis, x_NxRxT)
     else:
-        out_NxRxT = linalg.reconstruct_two_sided(linalg.fit_two_sided(train_NxRxT, latent), x_NxRxT)
+        out_NxRxT = linalg.reconstruct_two_sided(linalg.two_sided_basis(train_NxRxT, latent), x_NxRxT)
     return np.mean((out_NxRxT - x_NxRxT) ** 2, axis=(1, 2))
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gcims_jax import parts
 from gcims_jax.errors import InputError
 
 
@@ -68,3 +69,26 @@ def check_held_out(part: Part, *learned: Learned) -> Part:
             f"(numbers {listed}); learn from the training part of the fold alone, or name the protocol 'paper', which leaks"
         )
     return part
+
+
+def check_unseen(test: parts.Part, *learned: parts.Part | parts.Learned) -> parts.Part:
+    """The part itself, if nothing learned has seen any of its records, nor another record of their groups.
+
+    Args:
+      test: real records to score on.
+      learned: what was learned, and synthetic records, whose origin says what they were learned from.
+
+    Raises:
+      LeakError: records or groups that both sides share, named.
+    """
+    identities = frozenset().union(*(one.origin.identities for one in learned))
+    groups = frozenset().union(*(one.origin.groups for one in learned))
+    seen_N = np.array([i in identities or g in groups for i, g in zip(test.identities_N, test.groups_N, strict=True)])
+    if seen_N.any():
+        names = test.names_N[seen_N].tolist()
+        listed = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
+        raise LeakError(
+            f"strict protocol: expected held-out records that nothing in use has learned from, got {len(names)} that it has, or of "
+            f"whose sample it has another measurement ({listed}); learn from the training part of the fold alone"
+        )
+    return test

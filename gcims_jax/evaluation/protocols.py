@@ -260,8 +260,8 @@ def score_fold(
     train_NxRxT, test_NxRxT = train.x_NxRxT, test.x_NxRxT
     drawn = time.perf_counter()
 
-    linear = linalg.fit_two_sided(train_NxRxT, method.codec.latent)
-    principal = linalg.fit_principal(train_NxRxT, method.codec.latent**2)
+    linear = linalg.two_sided_basis(train_NxRxT, method.codec.latent)
+    principal = linalg.principal_basis(train_NxRxT, method.codec.latent**2)
     reconstruction = {
         "mse_train": _mse(reconstructed_NxRxT, train_NxRxT),
         "mse_test": _mse(double.reconstruct(generator.codec, test_NxRxT, method.codec), test_NxRxT),

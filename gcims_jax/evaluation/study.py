@@ -120,7 +120,7 @@ def codec_fitter(kind: str, method: Method) -> FitCodec:
 
 
 def _fit_tucker(x_NxRxT: np.ndarray, method: Method) -> FittedCodec:
-    basis = linalg.fit_two_sided(x_NxRxT, method.codec.latent)
+    basis = linalg.two_sided_basis(x_NxRxT, method.codec.latent)
     return FittedCodec(
         lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
         lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),

@@ -144,7 +144,7 @@ def check_records(sides: Mapping[str, np.ndarray]) -> None:
 
 def projection(others_NxRxT: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Scores on principal components of some records, in units of the largest component's standard deviation."""
-    basis = linalg.fit_principal(np.asarray(others_NxRxT, np.float32), COMPONENTS)
+    basis = linalg.principal_basis(np.asarray(others_NxRxT, np.float32), COMPONENTS)
     weights_FxC = basis.components_PxF.T
     mean_F = basis.mean_RxT.ravel()
     if not weights_FxC.shape[1]:  # records that are all the same

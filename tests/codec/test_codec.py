@@ -58,9 +58,9 @@ def moving_peaks(n, seed):
 
 def linear_error(train_records, x, latent):
     """Of the better linear codec; PCA has at most half as many components as records."""
-    two_sided = linalg.reconstruct_two_sided(linalg.fit_two_sided(train_records, latent), x)
+    two_sided = linalg.reconstruct_two_sided(linalg.two_sided_basis(train_records, latent), x)
     components = min(latent**2, len(train_records) // 2)
-    principal = linalg.reconstruct_principal(linalg.fit_principal(train_records, components), x)
+    principal = linalg.reconstruct_principal(linalg.principal_basis(train_records, components), x)
     return min(np.mean((two_sided - x) ** 2), np.mean((principal - x) ** 2))
 
 
@@ -68,9 +68,9 @@ def linear_error(train_records, x, latent):
 def test_step_zero_is_the_linear_codec_and_so_is_the_codec_with_its_residual_off(principal):
     x = moving_peaks(40, 0)
     expected = (
-        linalg.reconstruct_principal(linalg.fit_principal(x, 9), x)
+        linalg.reconstruct_principal(linalg.principal_basis(x, 9), x)
         if principal
-        else linalg.reconstruct_two_sided(linalg.fit_two_sided(x, 3), x)
+        else linalg.reconstruct_two_sided(linalg.two_sided_basis(x, 3), x)
     )
     fixed = joint.start(x, 3, (0.0, 1.0), principal=principal)
     models = double.models_of(TINY_CODEC, (9, 14))

@@ -165,11 +165,11 @@ def test_the_stacked_optimiser_takes_the_steps_of_the_plain_one():
 
 def test_pca_is_exact_within_its_span_and_capped_by_the_number_of_records():
     x = np.random.default_rng(0).normal(size=(6, 5, 7)).astype(np.float32)
-    basis = linalg.fit_principal(x, 100)
+    basis = linalg.principal_basis(x, 100)
     assert basis.components_PxF.shape == (5, 35)
     np.testing.assert_allclose(basis.components_PxF @ basis.components_PxF.T, np.eye(5), atol=1e-4)
     np.testing.assert_allclose(linalg.reconstruct_principal(basis, x), x, atol=1e-4)
-    errors = [np.mean((linalg.reconstruct_principal(linalg.fit_principal(x, k), x) - x) ** 2) for k in (1, 2, 3, 4)]
+    errors = [np.mean((linalg.reconstruct_principal(linalg.principal_basis(x, k), x) - x) ** 2) for k in (1, 2, 3, 4)]
     assert errors == sorted(errors, reverse=True)
 
 

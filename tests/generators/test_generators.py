@@ -21,7 +21,7 @@ MAY_COPY = ("duplicate", "reconstruction", "tuned_warp", "phase_amplitude")
 
 
 def fit_codec(key, x_NxRxT):
-    basis = linalg.fit_two_sided(x_NxRxT, 3)
+    basis = linalg.two_sided_basis(x_NxRxT, 3)
     return FittedCodec(
         lambda x: basis.slow_RxD.T @ (x - basis.mean_RxT) @ basis.fast_TxD,
         lambda e: (basis.mean_RxT + basis.slow_RxD @ e @ basis.fast_TxD.T).astype(np.float32),
