@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.records import Records, identify
+from gcims_jax.records import Records, identify, merge_groups
 
 
 class Origin(NamedTuple):
@@ -91,14 +91,13 @@ def from_records(records: Records, x_NxRxT: np.ndarray | None = None, *, grouped
     """
     _, labels_N = np.unique(records.labels, return_inverse=True)
     check_labels_of_equals(records)
-    return Part(
-        records.values if x_NxRxT is None else np.asarray(x_NxRxT),
-        labels_N,
-        groups_N := records.sample_groups(grouped=grouped),
-        records.identities,
-        records.names,
-        _origin(records.identities, groups_N),
-    )
+    groups_N = records.sample_groups(grouped=grouped)
+    if x_NxRxT is not None:
+        x_NxRxT = np.asarray(x_NxRxT)
+        groups_N = merge_groups(groups_N, identify(x_NxRxT))  # a crop can make records equal
+    origin = _origin(records.identities, groups_N)
+    values = records.values if x_NxRxT is None else x_NxRxT
+    return Part(values, labels_N, groups_N, records.identities, records.names, origin)
 
 
 def from_arrays(x_NxRxT: np.ndarray, labels_N: np.ndarray, groups_N: Sequence[Any] | None = None) -> Part:
