@@ -16,7 +16,7 @@ from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.evaluation.classify import ClassifierConfig
-from gcims_jax.evaluation.protocols import Method
+from experiments.settings import Method
 from gcims_jax.records import Axis, Records
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
