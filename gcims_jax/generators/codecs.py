@@ -53,12 +53,14 @@ class FittedCodec(NamedTuple):
       decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32.
       curves: of training, by name; none where nothing was trained.
       residual_on: whether transformers are in use.
+      text: what it is, in a few words.
     """
 
     encode: Callable[[np.ndarray], np.ndarray]
     decode: Callable[[np.ndarray], np.ndarray]
     curves: Mapping[str, Curves]
     residual_on: bool
+    text: str
 
 
 class _Memo:
@@ -142,7 +144,7 @@ def reconstruct(codec: Learned, part: Part) -> Part:
 
 def _in_other_form(codec: Learned, part: Part, values: np.ndarray) -> Part:
     origin = Origin(*(ours | theirs for ours, theirs in zip(part.origin, codec.origin, strict=True)))
-    return part.with_values(np.asarray(values))._replace(origin=origin)
+    return dataclasses.replace(part.with_values(values), origin=origin)
 
 
 def _checked(part: Part, config: CodecOption) -> Part:
@@ -171,6 +173,7 @@ def _fit_tucker(part: Part, latent: int) -> FittedCodec:
         lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),
         {},
         False,
+        f"linear, both axes, d = {latent}",
     )
 
 
@@ -188,7 +191,8 @@ def _fit_double(
         lambda x_NxRxT: double.encode(fitted, x_NxRxT, config),
         lambda e_NxDxD: double.decode(fitted, e_NxDxD, config, shape),
         curves,
-        double.residual_on(fitted),
+        on := double.residual_on(fitted),
+        f"double autoencoder, d = {config.latent}, transformers {'on' if on else 'off'}",
     )
 
 
@@ -207,4 +211,5 @@ def _fit_start(key: Array, part: Part, latent: int) -> FittedCodec:
         lambda e_NxDxD: np.asarray(mean_RxT + scale * stages.decode_principal(start, e_NxDxD)),
         {},
         False,
+        f"linear, whole records, d = {latent}",
     )

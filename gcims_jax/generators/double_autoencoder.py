@@ -197,7 +197,7 @@ def _fit_reconstruction(
 ) -> Pool:
     fitted = codecs.fit(key, part, codec, directory=directory, title=title, units=units)
     x_NxRxT = np.asarray(codecs.reconstruct(fitted, part).x_NxRxT, np.float32)
-    return Pool(x_NxRxT, part.labels_N, {"latent": codec.latent, "transformers": fitted.value.residual_on})
+    return Pool(x_NxRxT, part.labels_N, {"codec": fitted.value.text})
 
 
 def _repeat(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
@@ -205,8 +205,7 @@ def _repeat(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
 
 
 def _describe_reconstruction(state: Pool) -> Description:
-    through = "transformers" if state.options["transformers"] else "a linear codec"
-    return Description(True, f"copies through {through}, d = {state.options['latent']}")
+    return Description(True, f"copies through the codec: {state.options['codec']}")
 
 
 double_autoencoder = make(fit, sample, _describe, {**_COMMON, **_OF_SAMPLERS})

@@ -60,7 +60,7 @@ def test_the_same_codec_is_fitted_once_and_another_anew(monkeypatch):
     monkeypatch.setattr(codecs, "_MEMO", codecs._Memo(4))
     first = codecs.fit(KEY, TRAIN, Tucker(3)).value
     assert codecs.fit(KEY, TRAIN.take(range(10)), Tucker(3)).value is first
-    regrouped = TRAIN._replace(groups_N=np.array(["a"] * 5 + ["b"] * 5))
+    regrouped = dataclasses.replace(TRAIN, groups_N=np.array(["a"] * 5 + ["b"] * 5))
     others = (KEY, TEST, Tucker(3)), (KEY, TRAIN, Tucker(2)), (KEY, regrouped, Tucker(3))
     assert all(codecs.fit(*other).value is not first for other in others)
     assert codecs.fit(KEY, TRAIN, Tucker(3)).value is first
