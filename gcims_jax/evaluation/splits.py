@@ -69,7 +69,7 @@ def make_folds(labels_N: np.ndarray, groups_N: np.ndarray, *, folds: int, repeat
         splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
             folds, shuffle=True, random_state=seed + repeat
         )
-        for fold, (train, test) in enumerate(splitter.split(labels_N, labels_N, groups_N)):
+        for fold, (train, test) in enumerate(splitter.split(labels_N, labels_N, groups_N if grouped else None)):
             missing = sorted(set(classes_K) - set(labels_N[train]))
             if missing or not len(test):
                 raise InputError(
@@ -132,7 +132,7 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
     with warnings.catch_warnings():
         # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
         warnings.simplefilter("ignore", UserWarning)
-        pairs = list(splitter.split(train.labels_N, train.labels_N, train.groups_N))
+        pairs = list(splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None))
     result = []
     for learn, choose in pairs[:splits]:
         # A class that is left out of what is learned from cannot be predicted, and tells nothing about a candidate.
