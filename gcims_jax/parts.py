@@ -52,10 +52,11 @@ class Part:
         return len(self.labels_N)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Part":
-        """Some of the records, by position; real ones leave the origin of the others behind."""
+        """Some of the records, by position; where nothing but these is behind them, they leave that of the others."""
         indices = np.asarray(indices)
         x_MxRxT, labels_M, groups_M, identities_M, names_M = (getattr(self, name)[indices] for name in _COLUMNS)
-        real = self.origin.identities >= frozenset(identities_M.tolist())
+        # Real records that went through a codec have the records of the codec behind them too, and keep them.
+        real = self.origin == _origin(self.identities_N, self.groups_N)
         origin = _origin(identities_M, groups_M) if real else self.origin
         return Part(x_MxRxT, labels_M, groups_M, identities_M, names_M, origin)
 

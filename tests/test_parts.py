@@ -104,3 +104,11 @@ def test_planted_cheats_are_caught():
     hidden = parts.synthetic(test.x_NxRxT[:3], test.labels_N[:3], train.origin)
     with pytest.raises(guard.LeakError, match="copies of 3.*was not given"):
         guard.check_unseen(test, parts.join(train, hidden))
+
+
+def test_records_that_went_through_something_learned_keep_what_is_behind_it():
+    real = parts.from_arrays(np.arange(12.0).reshape(4, 3, 1), np.zeros(4, int))
+    learned, other = real.take([0, 1]), real.take([2, 3])
+    both = parts.join(learned, other).origin
+    encoded = dataclasses.replace(other.with_values(2.0 * other.x_NxRxT), origin=both)
+    assert encoded.take([0]).origin == both and other.take([0]).origin == real.take([2]).origin

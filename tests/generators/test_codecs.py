@@ -7,12 +7,12 @@ import time
 import jax
 import numpy as np
 import pytest
+from conftest import TINY_CODEC, make_records
 
 from gcims_jax import InputError, linalg, parts
 from gcims_jax.codec import double, joint
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import Tucker
-from tests.conftest import TINY_CODEC, make_records
 
 KEY = jax.random.key(0)
 RECORDS = make_records()

