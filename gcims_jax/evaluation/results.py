@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gcims_jax.evaluation.protocols import ARMS, LEAKS
-from gcims_jax.evaluation.verdict import Comparison, compare, holm, in_words, posterior, records_needed
+from gcims_jax.evaluation.verdict import Resampled, compare, holm, in_words, posterior, records_needed
 
 Row = Mapping[str, Any]
 
@@ -142,7 +142,7 @@ def per_class(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _sentence(c: Comparison, count: int, leaks: bool, needed: int | None) -> str:
+def _sentence(c: Resampled, count: int, leaks: bool, needed: int | None) -> str:
     figures = (
         f"adding synthetic records changed the accuracy on held-out real records by {100 * c.delta:+.1f} points "
         f"(95 % interval {100 * c.ci95[0]:+.1f} to {100 * c.ci95[1]:+.1f}, p = {c.p_value:.2f}, "
