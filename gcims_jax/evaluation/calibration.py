@@ -25,7 +25,7 @@ NULLS = tuple(NULL_RATIO)
 # "mixed" needs the share of wrong labels at which the gain of a population is nil. It is searched for once for each of a
 # few populations, well enough that what is left of a gain is small beside a test's error.
 MIXED_POPULATIONS = 4
-MIXED_STEPS = 300
+MIXED_STEPS = 150
 
 
 class Condition(NamedTuple):
@@ -247,7 +247,7 @@ def wrong_share(which: int, condition: Condition) -> float:
     """
     rng, source, share, kept = np.random.default_rng(which), population(which), 0.4, []
     for step in range(MIXED_STEPS):
-        gain = _true_gain(rng, condition, source, 400, share)
+        gain = _true_gain(rng, condition, source, 1000, share)
         share = float(np.clip(share + 4.0 * gain / (step + 1) ** 0.6, 0.0, 1.0))
         kept.append(share)
     return float(np.mean(kept[MIXED_STEPS // 3 :]))

@@ -230,6 +230,8 @@ def test_chance_is_an_answer_that_knows_nothing_of_the_labels():
     knows = np.where(rng.random((5, 120)) < 0.35, 1 - labels_N, labels_N)  # 65 % right, below the largest class's 75 %
     assert at_chance(largest == labels_N, labels_N) and at_chance(guesses == labels_N, labels_N)
     assert not at_chance(knows == labels_N, labels_N)
+    untested = np.where(labels_N == 1, np.nan, 1.0 * (knows == labels_N))
+    assert at_chance(untested, labels_N)  # what is left is one class
     # Three groups that are right and three that are not are no proof.
     right_RxN = np.repeat(np.array([1.0, 1.0, 1.0, 0.0, 1.0, 0.0]), 20)[None]
     assert not at_chance(right_RxN, np.tile([0, 1], 60)) and at_chance(
