@@ -143,10 +143,11 @@ def get_config() -> ConfigDict:
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"
     config.calibration.data_sets = 200  # in each condition where nothing helps
     config.calibration.planted_data_sets = 100  # in each condition where something does
-    # Each judge with a number of records and of repeats.
-    config.calibration.judges = ("pca_nearest", "pls_da")
-    config.calibration.records = (60, 200)
-    config.calibration.repeats = (10, 4)
+    # Each judge with a number of records, of repeats and of measurements of one sample.
+    config.calibration.judges = ("pca_nearest", "pls_da", "pls_da")
+    config.calibration.records = (60, 200, 144)
+    config.calibration.repeats = (5, 8, 4)
+    config.calibration.measurements = (1, 1, 3)
     config.calibration.ratios = (1.0, 4.0, 8.0)  # of the planted gains: synthetic records per training record
     config.calibration.folds = 5
 
