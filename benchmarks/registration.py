@@ -21,6 +21,8 @@ import numpy as np
 
 from benchmarks import registration_rivals
 from experiments import settings
+from gcims_jax import parts
+from gcims_jax.parts import Part
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import RegistrationConfig
 from gcims_jax.preprocessing import scale
@@ -80,7 +82,8 @@ def main() -> None:
     still = [np.tile(np.linspace(0.0, 1.0, length), (n, 1)) for length in (r, t)]
     _print_row("no registration", "", np.nan, np.nan, slow.score(still[0]), fast.score(still[1]))
     anchor = -fast.first / fast.length
-    ours = _this_registration(x_NxRxT, records.labels, anchor, slow, fast)
+    part = parts.from_records(records, x_NxRxT)
+    ours = _this_registration(part, anchor, slow, fast)
     ratios = {}
     for name, method, search, prepared_Nx in _rivals(found, x_NxRxT, counts_NxRxT):
         best = _search(method, list(search), prepared_Nx[SEARCHED], slow)
@@ -90,10 +93,8 @@ def main() -> None:
     compared = ", ".join(f"{ratio:.2g} × {name}" for name, ratio in ratios.items())
     print(f"\nRecords/s of this registration, last setting: {compared or 'nothing to compare with'}")
     padded_NxRxT = np.pad(x_NxRxT[:200], ((0, 0), (0, 128 - r), (0, 128 - t)), "edge")
-    times = [
-        _timed(lambda: registration.fit(padded_NxRxT, records.labels[:200], RegistrationConfig(anchor=anchor)))[1]
-        for _ in range(2)
-    ]
+    padded = part.take(range(200)).with_values(padded_NxRxT)
+    times = [_timed(lambda: registration.fit(padded, RegistrationConfig(anchor=anchor)))[1] for _ in range(2)]
     print(f"200 records of 128 × 128: {times[1]:.1f} s, the first time {times[0]:.1f} s with compiling")
 
 
@@ -117,21 +118,17 @@ def _search(method: Callable[..., np.ndarray], search: list[tuple], searched_Nx:
     return min(good, key=lambda one: one[1])[2]
 
 
-def _this_registration(
-    x_NxRxT: np.ndarray, labels_N: np.ndarray, anchor: float, slow: Planted, fast: Planted
-) -> dict[str, float]:
+def _this_registration(part: Part, anchor: float, slow: Planted, fast: Planted) -> dict[str, float]:
     """Rows of this registration; records per second of each setting."""
     rates = {}
     for name, options in OURS.items():
         config = RegistrationConfig(anchor=anchor, **options)
-        (_, first), (fitted, seconds) = (
-            _timed(lambda c=config: registration.fit(x_NxRxT, labels_N, c)) for _ in range(2)
-        )
+        (_, first), (fitted, seconds) = (_timed(lambda c=config: registration.fit(part, c)) for _ in range(2))
         extra = np.nan if rates else first - seconds  # the same code serves all settings
-        rates[name] = len(x_NxRxT) / seconds
+        rates[name] = len(part) / seconds
         for which in ("unlabelled", "labelled"):
             theta_NxP = getattr(fitted, which).theta_NxP
-            at_NxR, at_NxT = map(np.asarray, registration.positions(theta_NxP, x_NxRxT.shape[1:], config))
+            at_NxR, at_NxT = map(np.asarray, registration.positions(theta_NxP, part.x_NxRxT.shape[1:], config))
             scores = slow.score(at_NxR), fast.score(at_NxT)
             _print_row(f"this registration, {which}", name, rates[name], extra, *scores)
     return rates

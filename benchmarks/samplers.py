@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gcims_jax import parts
 from gcims_jax.samplers import SAMPLERS, family
 
 CLASSES, DRAWS = 6, 1000
@@ -78,7 +79,7 @@ def main() -> None:
 def row(d: int, per_class: int, arguments: argparse.Namespace) -> list[str]:
     """One line: P, N, the floor, ratios to it, fit times and the memory of the family's state."""
     size = d * d
-    x_NxDxD, labels_N = latents(d, per_class)
+    part = parts.from_arrays(*latents(d, per_class))
     labels_S = jnp.asarray(np.arange(DRAWS) % CLASSES)
     key = jax.random.key(0)
     normals = jax.jit(lambda key: jax.random.normal(key, (DRAWS, size)))
@@ -88,7 +89,7 @@ def row(d: int, per_class: int, arguments: argparse.Namespace) -> list[str]:
 
     def draw(name: str, **options: Any) -> tuple[float, float, Any]:
         start = time.perf_counter()
-        state = jax.block_until_ready(SAMPLERS[name].fit(x_NxDxD, labels_N, **options))
+        state = jax.block_until_ready(SAMPLERS[name].fit(part, **options))
         fitted = time.perf_counter() - start
         return seconds(lambda: SAMPLERS[name].sample(key, state, labels_S).block_until_ready()), fitted, state
 
@@ -96,7 +97,7 @@ def row(d: int, per_class: int, arguments: argparse.Namespace) -> list[str]:
     pooled, _, _ = draw("pooled", ridge=0.1)
     kde, _, _ = draw("kde", ridge=0.1, bandwidth=0.5)
     start = time.perf_counter()
-    family.fit_gaussian(x_NxDxD, labels_N)
+    family.fit_gaussian(part)
     choice_seconds = time.perf_counter() - start
     times = {"gaussian": gaussian, "pooled": pooled, "kde": kde}
     cholesky_fit = np.nan

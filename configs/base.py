@@ -17,10 +17,10 @@ def get_config() -> ConfigDict:
     config.data = ConfigDict()
     # A file of many records, or a folder of files as Class/file or Class/Sample/file; empty: the simulated set.
     config.data.path = ""
+    config.data.group_column = "group"  # what stays together: a column of the table or of the file, for example "batch"
     config.data.class_counts = ()  # records drawn per class, sorted by class name; () keeps all
     # Folders only: a table (.csv, .xlsx) of file names, labels and groups instead of class folders, and filters.
     config.data.table = ""
-    config.data.group_column = "group"  # of the table, for example "batch"
     config.data.classes = ()  # labels to keep; () keeps all
     config.data.pattern = ""  # file names to keep, for example "*_day1_*"
     # Folders only: "low:high:step" in the axis' unit; "" takes the range that all files have in common.
@@ -116,12 +116,14 @@ def get_config() -> ConfigDict:
     config.classifier.name = "pca_rf"
     config.classifier.components = 22
     config.classifier.trees = 100
+    config.classifier.cost = 0.0  # C of svm and pca_logistic, 0 is the usual one; studies choose it inside
+    config.classifier.class_weights = False
 
     config.protocol = ConfigDict()
     config.protocol.names = "strict"  # "strict", "paper" (leaks) or "strict,paper"
     config.protocol.folds = 5
     config.protocol.repeats = 1
-    config.protocol.grouped = False  # True keeps every group on one side of each split
+    config.protocol.grouped = True  # every group on one side of each split; False splits replicates, which leaks
     config.protocol.leave_one_group_out = False  # True makes every group, a batch for example, a fold
     config.protocol.ratio = 1.0  # synthetic records per training record
     config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
@@ -131,10 +133,9 @@ def get_config() -> ConfigDict:
     config.study.candidates = ("latent_rda", "warp")
     config.study.ratios = (1.0, 5.0)  # synthetic records per training record; balanced, beyond the largest class
     config.study.modes = ("proportional", "balanced")
-    config.study.classifiers = ("pca_rf", "svm")  # trained with synthetic records
-    config.study.plain_classifiers = ("pca_rf", "svm", "pca_logistic", "pls_da", "pca_nearest")  # without
+    config.study.classifiers = ("pca_rf", "svm")  # the same with synthetic records and without
     config.study.codec = "tucker"  # linear and free; "transformers" is the method's own
-    config.study.inner_splits = 1  # of each training part, by which doses and classifiers are chosen
+    config.study.inner_splits = 1  # of each training part, by which doses, settings and classifiers are chosen
     config.study.records_per_class = (0,)  # most training records of a class, 0 for all
 
     config.sanity_class = ""  # experiment "synthetic_sanity": whose peaks are shown; "" takes the largest class
@@ -142,10 +143,11 @@ def get_config() -> ConfigDict:
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"
     config.calibration.data_sets = 200  # in each condition where nothing helps
     config.calibration.planted_data_sets = 100  # in each condition where something does
-    # Each judge with a number of records and of repeats.
-    config.calibration.judges = ("pca_nearest", "pls_da")
-    config.calibration.records = (60, 200)
-    config.calibration.repeats = (10, 4)
+    # Each judge with a number of records, of repeats and of measurements of one sample.
+    config.calibration.judges = ("pca_nearest", "pls_da", "pls_da")
+    config.calibration.records = (60, 200, 144)
+    config.calibration.repeats = (5, 8, 4)
+    config.calibration.measurements = (1, 1, 3)
     config.calibration.ratios = (1.0, 4.0, 8.0)  # of the planted gains: synthetic records per training record
     config.calibration.folds = 5
 

@@ -2,7 +2,8 @@
 
 python -m experiments.run --config configs/calibrate_verdict.py
 
-20 minutes on one core of a busy machine.
+About 40 minutes of one core. Expect the deciding test to say "helps" in at most 2.5 %, within error, of the data sets of each
+condition where nothing helps, and in more than half of those where fresh records add 5 points to 200 records.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
 """Instrument files in folders, ``DIR/Class/file`` or ``DIR/Class/Sample/file``: drift times relative to the RIP.
 
-Files of one sample stay on one side of every split: set ``--config.protocol.grouped=True`` where there are sample folders.
+Files of one sample folder stay on one side of every split.
 
 python -m experiments.run --config configs/folder.py --config.data.path=DIR
 """

@@ -1,66 +1,214 @@
 """The main experiment: do synthetic records help a classifier on held-out real records?
 
-For every protocol and fold: learn a generator, draw, score the four arms. A finished fold is a file, and an
-unfinished codec a checkpoint, so a run that was killed goes on where it stopped and ends with the same figures.
+For every protocol and fold: learn the generator, draw, and ask classifiers of five training sets. A finished fold is a file,
+and an unfinished codec a checkpoint, so a run that was killed goes on where it stopped and ends with the same figures.
 """
 
-import json
+import functools
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
-from gcims_jax import io
-from gcims_jax.codec import double
-from gcims_jax.evaluation import guard, protocols, results
+from experiments import cells, synthetic
+from experiments.job import Job
+from gcims_jax import linalg
+from gcims_jax.evaluation import classify, metrics, predictions, results
+from gcims_jax.evaluation.answers import FoldAnswers, choose
+from gcims_jax.evaluation.candidates import Candidate
+from gcims_jax.evaluation.scoring import Made, Plan
+from gcims_jax.evaluation.splits import LEAKS
+from gcims_jax.generators import double_autoencoder
+from gcims_jax.io.netcdf import write_dataset
 from gcims_jax.preprocessing import scale
-from gcims_jax.records import Records
-from gcims_jax.reports import augmentation as augmentation_page
+from gcims_jax.reports import augmentation as page
+
+ARM = "original+synthetic"
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
-    """Runs all folds, then writes ``synthetic.nc``, ``results.json``, figures and report.
+def arms(job: Job) -> tuple[Candidate, ...]:
+    """What classifiers are trained on; they are always tested on real records ("synthetic" is also known as TSTR)."""
+    method = job.setup.method
+    codec = (("codec", method.codec),)
+    return (
+        Candidate("original"),
+        Candidate("reconstructed", options=codec, real="reconstructed"),
+        method.candidate(ARM),
+        method.candidate("reconstructed+synthetic", real="reconstructed"),
+        method.candidate("synthetic", real="none"),
+    )
 
-    Args:
-      setup: checked data and configuration.
-      seed: of the run.
-      workdir: claimed work directory.
-      provenance: versions and revision, kept with the synthetic records.
-      seconds: stages already done, by name.
 
-    Returns:
-      Scores of the arms and the verdict, as text.
-    """
-    start = time.perf_counter()
-    classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
-    seconds = {**seconds, "preprocess": time.perf_counter() - start}
-
-    rows_by_protocol = {
-        protocol: _run_protocol(protocol, setup, seed, compressed_NxRxT, labels_N, workdir)
+def run(job: Job) -> str:
+    """Runs all folds, then writes ``synthetic.nc``, ``predictions.nc``, ``results.json``, figures and page."""
+    setup = job.setup
+    plan = plan_of(job)
+    candidates = arms(job)
+    folds_by_protocol = {
+        protocol: cells.run_together(
+            job,
+            protocol,
+            candidates,
+            plan,
+            measure=functools.partial(_measure, job),
+            tell=lambda index, answers: _accuracies(job, answers),
+        )
         for protocol in setup.protocols
     }
+    for folds in folds_by_protocol.values():
+        _add_seconds(job.seconds, folds)
     start = time.perf_counter()
-    synthetic, examples = _show(setup, seed, compressed_NxRxT, labels_N, classes_K, workdir, provenance)
-    for ending in ("nc", *setup.also_write):
-        io.write(synthetic, workdir / f"synthetic.{ending}")
-    summary = results.summarise(rows_by_protocol, setup.records.class_counts(), setup.records.shape)
-    seconds |= results.seconds(rows_by_protocol)
-    seconds["report"] = time.perf_counter() - start
-    summary["timing"] = {**seconds, "total": sum(seconds.values())}
-    augmentation_page.write(workdir, summary, rows_by_protocol, examples)
-    # The results come last: where they are, the run is complete.
-    seconds["report"] = time.perf_counter() - start
-    summary["timing"] = {**seconds, "total": sum(seconds.values())}
-    write_text(workdir / "results.json", to_json(summary))
+    examples, written = _show(job, plan)
+    found = predictions.to_dataset(folds_by_protocol, setup.truth, setup.records.names)
+    write_dataset(found, job.workdir / "predictions.nc")
+    summary = _summarise(job, folds_by_protocol) | {"synthetic": written}
+    job.timed("report", start)
+    job.finish(summary, functools.partial(page.write, folds_by_protocol=folds_by_protocol, examples=examples))
     return _closing(summary)
 
 
-def _closing(summary: dict[str, Any]) -> str:
-    lines = []
+def plan_of(job: Job) -> Plan:
+    """One dose and one classifier, as configured."""
+    method, classes = job.setup.method, len(job.setup.truth.classes)
+    return Plan(method.preprocess, method.codec, (method.dose,), (method.classifier,), classes)
+
+
+def key_of(job: Job) -> Any:
+    """The method's generator among those of a fold."""
+    candidate = job.setup.method.candidate(ARM)
+    return candidate.generator, candidate.options
+
+
+def _measure(job: Job, made: Made) -> dict[str, Any]:
+    """What answers do not tell: how well records come back, how draws were made, and what a real classifier makes of them."""
+    start = time.perf_counter()
+    method, truth = job.setup.method, job.setup.truth
+    learned = made.generators[key_of(job)]
+    train_NxRxT, test_NxRxT = made.train.x_NxRxT, made.test.x_NxRxT
+    latent = method.codec.latent
+    linear = linalg.two_sided_basis(train_NxRxT, latent)
+    principal = linalg.principal_basis(train_NxRxT, latent**2)
+    rebuilt, rebuilt_test = (double_autoencoder.reconstruct(learned, part).x_NxRxT for part in (made.train, made.test))
+    state = learned.value
+    judge = classify.fit(method.classifier, made.train, job.setup.seed)
+    drawn = made.draws[key_of(job)]
+    answers = classify.answer(judge, drawn, len(truth.classes), leaks=True)  # synthetic records are nobody's test
+    agreement = metrics.score(drawn.labels_N, answers.predicted_M, len(truth.classes))
+    return {
+        "reconstruction": {
+            "mse_train": _mse(rebuilt, train_NxRxT),
+            "mse_test": _mse(rebuilt_test, test_NxRxT),
+            "mse_test_linear": _mse(linalg.reconstruct_two_sided(linear, test_NxRxT), test_NxRxT),
+            "mse_test_principal": _mse(linalg.reconstruct_principal(principal, test_NxRxT), test_NxRxT),
+            "mse_test_wavelet": _mse(scale.threshold_wavelets(test_NxRxT, latent**2), test_NxRxT),
+            "residual_on": float(state.codec.residual_on),
+        },
+        "codec": state.codec.text,
+        "curves": {stage: curves._asdict() for stage, curves in state.codec.curves.items()},
+        "sampler": _noted(state.sampler_state),
+        "selection": None if state.selection is None else state.selection._asdict(),
+        "real_to_synthetic": {name: getattr(agreement, name) for name in ("accuracy", "balanced_accuracy")},
+        "components": classify.capped_components(method.classifier, len(made.train), train_NxRxT[0].size),
+        "bounded": made.bounded[key_of(job)],
+        "measure_seconds": time.perf_counter() - start,
+    }
+
+
+def _mse(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.mean((a - b) ** 2))
+
+
+def _noted(state: Any) -> dict[str, Any]:
+    """What a sampler notes about its fit per class: the fields of its state whose names end in _K."""
+    return {name: np.asarray(value) for name, value in state._asdict().items() if name.endswith("_K")}
+
+
+def _accuracies(job: Job, answers: FoldAnswers) -> str:
+    labels_M = job.setup.truth.labels_N[answers.fold.test]
+    found = {row["candidate"]: np.mean(labels_M == np.asarray(row["predicted_M"])) for row in answers.rows}
+    return "accuracy " + ", ".join(f"{arm} {value:.3f}" for arm, value in found.items())
+
+
+def _add_seconds(seconds: dict[str, float], folds: list[FoldAnswers]) -> None:
+    cells_J = [answers.cells[0] for answers in folds]
+    seconds["generator"] = seconds.get("generator", 0.0) + sum(n["seconds"] for c in cells_J for n in c["generators"])
+    seconds["classify"] = seconds.get("classify", 0.0) + sum(row["seconds"] for c in cells_J for row in c["rows"])
+    seconds["measure"] = seconds.get("measure", 0.0) + sum(c["measure_seconds"] for c in cells_J)
+
+
+def _summarise(job: Job, folds_by_protocol: Mapping[str, list[FoldAnswers]]) -> dict[str, Any]:
+    """``reconstruction``, ``arms``, ``comparison``, ``protocol``; several protocols stand side by side under ``protocols``."""
+    parts_of = {name: _protocol(job, name, folds) for name, folds in folds_by_protocol.items()}
+    if len(parts_of) == 1:
+        return next(iter(parts_of.values()))
+    result: dict[str, Any] = {"protocols": parts_of}
+    if {"strict", "paper"} <= set(parts_of):
+        sides = (choose(folds_by_protocol[name], _is_arm(ARM), job.setup.truth) for name in ("paper", "strict"))
+        gap = results.comparison(folds_by_protocol["strict"], *sides, job.setup.truth, names=("paper", "strict"))
+        result["leakage"] = {key: gap[key] for key in gap if key.startswith(("delta", "ci95", "p_value"))}
+    return result
+
+
+def _is_arm(name: str) -> Any:
+    return lambda row: row["candidate"] == name
+
+
+def _protocol(job: Job, name: str, folds: list[FoldAnswers]) -> dict[str, Any]:
+    truth, leaks = job.setup.truth, LEAKS[name] or bool(job.setup.banner)
+    chosen = {row["candidate"]: choose(folds, _is_arm(row["candidate"]), truth) for row in folds[0].rows}
+    cells_J = [answers.cells[0] for answers in folds]
+    with_, without = chosen[ARM], chosen["original"]
+    first = cells_J[0]
+    return {
+        "protocol": {
+            "name": name,
+            "leaks": leaks,
+            "banner": job.setup.banner,
+            "folds": 1 + max(answers.fold.fold for answers in folds),
+            "repeats": 1 + max(answers.fold.repeat for answers in folds),
+            "records_train": [cell["n_train"] for cell in cells_J],
+            "records_test": [cell["n_test"] for cell in cells_J],
+            "records_synthetic": [row["n_synthetic"] for row in with_.rows],
+            "pca_components": first["components"],
+        },
+        "reconstruction": {
+            key: float(np.mean([cell["reconstruction"][key] for cell in cells_J])) for key in first["reconstruction"]
+        },
+        "codec": first["codec"],
+        "bounded": float(np.mean([cell["bounded"] for cell in cells_J])),
+        "arms": {arm: results.scores(folds, one, truth) for arm, one in chosen.items()},
+        "comparison": results.comparison(folds, with_, without, truth, names=(ARM, "original"), leaks=leaks),
+        "per_class": results.per_class(with_, without, truth),
+        "real_to_synthetic": {
+            key: float(np.mean([cell["real_to_synthetic"][key] for cell in cells_J]))
+            for key in first["real_to_synthetic"]
+        },
+        "generator": job.setup.method.sampler,
+        "notes": [answers.notes[ARM]["text"] for answers in folds],
+        "sampler": {
+            key: dict(
+                zip(truth.classes, np.array([c["sampler"][key] for c in cells_J], float).mean(axis=0), strict=True)
+            )
+            for key in first["sampler"]
+            if key != "classes_K"
+        },
+        "selection": _selection([cell["selection"] for cell in cells_J]),
+    }
+
+
+def _selection(selections: list[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """What the sampler tried, and the mean held-out log-likelihood over folds."""
+    first = selections[0]
+    if first is None:
+        return None
+    curves = np.array([s["log_likelihood_AxGxH"] for s in selections], float).mean(axis=0)
+    tried = {"alphas": first["alpha_A"], "ridges": first["ridge_G"], "bandwidths": first["bandwidth_H"]}
+    return {**tried, "log_likelihood": curves}
+
+
+def _closing(summary: Mapping[str, Any]) -> str:
+    lines = [summary["banner"]] if summary["banner"] else []
     for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
         lines.append(name + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
         for arm, scores in part["arms"].items():
@@ -73,103 +221,35 @@ def _closing(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _run_protocol(
-    protocol: str, setup: Setup, seed: int, compressed_NxRxT: np.ndarray, labels_N: np.ndarray, workdir: Path
-) -> list[dict[str, Any]]:
-    """Rows of all folds; finished ones are read back."""
-    rows, generator = [], None
-    for index, fold in enumerate(setup.folds):
-        path = workdir / "checkpoints" / protocol / f"fold_{index:03d}.json"
-        if not path.exists():
-            if generator is None or not protocols.LEAKS[protocol]:
-                generator = _fit(protocol, index, setup, seed, compressed_NxRxT, labels_N, workdir)
-            draw_key = protocols.fold_keys(seed, protocol, index)[1]
-            row = protocols.score_fold(
-                draw_key, generator, setup.method, compressed_NxRxT, labels_N, fold, seed + index, protocol
-            )
-            write_text(path, to_json(row))
-        rows.append(json.loads(path.read_text()))
-        scores = {arm: f"{rows[-1]['arms'][arm]['accuracy']:.3f}" for arm in protocols.ARMS}
-        print(f"{protocol} fold {index + 1}/{len(setup.folds)}: accuracy {scores}", flush=True)
-    return rows
-
-
-def _fit(
-    protocol: str,
-    index: int,
-    setup: Setup,
-    seed: int,
-    compressed_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
-    workdir: Path,
-) -> protocols.Generator:
-    """The generator of a fold: from its training part, or under a leaking protocol once from all records."""
-    folder = workdir / "checkpoints" / protocol
-    if protocols.LEAKS[protocol]:
-        seen, index, directory, title = np.arange(len(labels_N)), 0, folder / "all", f"{protocol}:"
-    else:
-        seen, directory = setup.folds[index].train, folder / f"fold_{index:03d}"
-        title = f"{protocol} fold {index + 1}/{len(setup.folds)}:"
-    fit_key = protocols.fold_keys(seed, protocol, index)[0]
-    part = guard.take(compressed_NxRxT, labels_N, seen)
-    return protocols.fit_generator(fit_key, part, setup.method, directory=directory, title=title)
-
-
-def _show(
-    setup: Setup,
-    seed: int,
-    compressed_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
-    classes_K: np.ndarray,
-    workdir: Path,
-    provenance: dict[str, Any],
-) -> tuple[Records, augmentation_page.Examples]:
-    """The synthetic records of the first fold in the input's unit, and one example of each class.
+def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
+    """Writes the synthetic records of the first fold in the input's unit; one example of each class, and figures.
 
     The fold's codec comes back from its checkpoint, so these are the very records that its arms were scored with.
     """
-    protocol = next((name for name in setup.protocols if not protocols.LEAKS[name]), setup.protocols[0])
-    fold, method, plan = setup.folds[0], setup.method, setup.compression
-    shape = compressed_NxRxT.shape[1:]
-    generator = _fit(protocol, 0, setup, seed, compressed_NxRxT, labels_N, workdir)
-    draw_labels_S = protocols.synthetic_labels(labels_N[fold.train], method.ratio, method.balanced)
-    draw_key = protocols.fold_keys(seed, protocol, 0)[1]
-    synthetic_SxRxT = protocols.draw(draw_key, generator, method, draw_labels_S, shape)
-
-    def in_units(x_NxRxT: np.ndarray) -> np.ndarray:
-        return scale.expand(plan, scale.invert(generator.scaling, x_NxRxT))
-
-    synthetic = Records(
-        values=in_units(synthetic_SxRxT),
-        slow=plan.slow,
-        fast=plan.fast,
-        labels=classes_K[draw_labels_S],
-        names=np.asarray([f"synthetic_{i:05d}" for i in range(len(draw_labels_S))]),
-        attrs={
-            "title": "Synthetic records",
-            "units": str(setup.records.attrs.get("units", "1")),
-            "generator": method.sampler,
-            "protocol": protocol + (" (leaks: learned from all records)" if protocols.LEAKS[protocol] else ""),
-            "seed": seed,
-            "git_revision": str(provenance["git_revision"]),
-            "held_out_records": list(setup.records.names[fold.test]),
-            "note": "Learned without the held-out records of one fold; only those may test what is trained on these.",
-        },
+    setup = job.setup
+    protocol = next((name for name in setup.protocols if not LEAKS[name]), setup.protocols[0])
+    taken: list[Made] = []
+    cells.score_together(
+        job, protocol, 0, [setup.method.candidate(ARM)], plan, measure=lambda made: taken.append(made) or {}
     )
-    if protocols.LEAKS[protocol]:
-        synthetic.attrs.update(held_out_records="none", note="Learned from all records; none is left to test with.")
-    shown_K = np.array([fold.test[np.flatnonzero(labels_N[fold.test] == k)[0]] for k in range(len(classes_K))])
-    x_KxRxT = scale.apply(generator.scaling, compressed_NxRxT[shown_K])
-    first_draw_K = np.searchsorted(draw_labels_S, np.arange(len(classes_K)))
-    examples = augmentation_page.Examples(
-        classes=[str(name) for name in classes_K],
-        real_KxLxM=setup.records.values[shown_K][:, plan.slow_slice, plan.fast_slice],
-        reconstructed_KxLxM=in_units(double.reconstruct(generator.codec, x_KxRxT, method.codec)),
-        synthetic_KxLxM=synthetic.values[first_draw_K],
-        slow=plan.slow,
-        fast=plan.fast,
-        scaling=generator.scaling,
+    made = taken[0]
+    records = synthetic.in_units(job, made, made.draws[key_of(job)], protocol, setup.method.sampler)
+    synthetic.write(job, records)
+    truth, fold, units = setup.truth, setup.folds[0], synthetic.units_of(job, made)
+    shown_K = [int(fold.test[np.flatnonzero(truth.labels_N[fold.test] == k)[0]]) for k in range(len(truth.classes))]
+    real = made.test.with_values(made.test.x_NxRxT).take([int(np.flatnonzero(fold.test == i)[0]) for i in shown_K])
+    rebuilt = double_autoencoder.reconstruct(made.generators[key_of(job)], real)
+    first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
+    plan_of_axes = setup.compression
+    examples = page.Examples(
+        classes=truth.classes,
+        real_KxLxM=setup.records.values[shown_K][:, plan_of_axes.slow_slice, plan_of_axes.fast_slice],
+        reconstructed_KxLxM=units(rebuilt.x_NxRxT),
+        synthetic_KxLxM=records.values[first_K],
+        slow=plan_of_axes.slow,
+        fast=plan_of_axes.fast,
+        scaling=made.scaling.value,
         unit=str(setup.records.attrs.get("units", "1")),
-        held_out=not protocols.LEAKS[protocol],
+        held_out=not LEAKS[protocol],
     )
-    return synthetic, examples
+    return examples, synthetic.describe(job, made, records)

@@ -4,95 +4,130 @@ import functools
 import json
 import os
 import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from experiments.sampler_scores import thin
-from experiments.settings import Setup
+from experiments.job import Job
 from experiments.workdir import to_json, write_text
-from gcims_jax.evaluation import guard, protocols, study
-from gcims_jax.preprocessing import scale
+from gcims_jax.evaluation import answers, scoring, splits
+from gcims_jax.evaluation.answers import FoldAnswers
+from gcims_jax.evaluation.candidates import Candidate
+from gcims_jax.evaluation.scoring import Made, Plan
 
 
 def run(
-    setup: Setup,
-    seed: int,
-    workdir: Path,
+    job: Job,
+    candidates: Sequence[Candidate],
+    plan: Plan,
     *,
-    candidates: tuple[study.Candidate, ...],
-    classifiers: tuple[str, ...],
-    inner_splits: int,
+    inner: int = 0,
     records_per_class: int = 0,
     tag: str = "cells",
-) -> dict[str, list[dict[str, Any]]]:
-    """Rows by candidate, one per fold.
+) -> list[FoldAnswers]:
+    """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
 
     Args:
-      setup: data, folds, doses.
-      seed: of the run.
-      workdir: claimed work directory.
+      job: data, folds, work directory.
       candidates: to score.
-      classifiers: to score them with.
-      inner_splits: of each training part; 0 chooses nothing.
+      plan: how.
+      inner: splits of each training part, to choose by; 0 chooses nothing.
       records_per_class: most training records of a class; 0 keeps all.
       tag: name of the folder of these cells.
     """
-    _, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
-    fit_codec = study.codec_fitter(setup.study.codec, setup.method)
+    setup = job.setup
     paths = {
-        (candidate.name, index): workdir / "checkpoints" / tag / _slug(candidate.name) / f"fold_{index:03d}.json"
+        (candidate.name, index): job.workdir / "checkpoints" / tag / _slug(candidate.name) / f"fold_{index:03d}.json"
         for index in range(len(setup.folds))
         for candidate in candidates
     }
     missing = sum(not path.exists() for path in paths.values())
-    with tqdm(total=missing, desc=f"{tag}: cells that remain", unit="cell") as bar:
+    with tqdm(total=missing, desc=f"{tag}: cells that remain", unit="cell", disable=not missing) as bar:
         for index, fold in enumerate(setup.folds):
             remaining = [candidate for candidate in candidates if not paths[candidate.name, index].exists()]
             if not remaining:
                 continue
-            kept = np.sort(thin(labels_N, fold.train, records_per_class, seed + index))
-            train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (kept, fold.test))
-            groups_N = setup.records.groups[kept] if setup.grouped else None
-            inner = study.inner_splits(train, groups_N, inner_splits, seed + index) if inner_splits else ()
+            train, test = setup.part.take(fold.train), setup.part.take(fold.test)
+            train = splits.thin(train, records_per_class, setup.seed + index)
             score = functools.partial(
-                study.score_fold,
-                protocols.fold_keys(seed, "strict", index)[0],
+                scoring.score_fold,
+                splits.fold_keys(setup.seed, "strict", index),
                 train=train,
                 test=test,
-                doses=setup.study.doses,
-                classifiers=classifiers,
-                fit_codec=fit_codec,
-                method=setup.method,
-                seed=seed + index,
-                n_classes=int(labels_N.max()) + 1,
-                inner=inner,
+                plan=plan,
+                seed=setup.seed + index,
+                inner=splits.inner_splits(train, inner, setup.seed + index),
             )
             # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
             with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                rows = {pool.submit(score, candidate): candidate for candidate in remaining}
-                for done in as_completed(rows):
-                    write_text(paths[rows[done].name, index], to_json(done.result()))
-                    bar.set_postfix_str(rows[done].name)
+                futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
+                for done in as_completed(futures):
+                    write_text(paths[futures[done].name, index], to_json(done.result()))
+                    bar.set_postfix_str(futures[done].name)
                     bar.update()
-    return {
-        candidate.name: [json.loads(paths[candidate.name, index].read_text()) for index in range(len(setup.folds))]
-        for candidate in candidates
-    }
+    return [
+        answers.gather(fold, [json.loads(paths[candidate.name, index].read_text()) for candidate in candidates])
+        for index, fold in enumerate(setup.folds)
+    ]
 
 
-def dataset(setup: Setup) -> dict[str, Any]:
-    """The data in figures, for ``results.json``."""
-    return {
-        "records": len(setup.records),
-        "shape": list(setup.records.shape[1:]),
-        "classes": setup.records.class_counts(),
-    }
+def run_together(
+    job: Job,
+    protocol: str,
+    candidates: Sequence[Candidate],
+    plan: Plan,
+    *,
+    measure: Callable[[Made], dict[str, Any]],
+    tell: Callable[[int, FoldAnswers], str],
+) -> list[FoldAnswers]:
+    """Answers of candidates that share a generator, one file per fold; unfinished codecs are checkpoints.
+
+    Args:
+      job: data, folds, work directory.
+      protocol: a key of ``splits.LEAKS``.
+      candidates: training sets of one generator.
+      plan: how they are scored.
+      measure: adds figures to each cell.
+      tell: a line to print after each fold.
+    """
+    setup, leaks = job.setup, splits.LEAKS[protocol]
+    folder = job.workdir / "checkpoints" / protocol
+    result = []
+    for index, fold in enumerate(setup.folds):
+        path = folder / f"fold_{index:03d}.json"
+        if not path.exists():
+            cell = score_together(job, protocol, index, candidates, plan, measure=measure)
+            write_text(path, to_json(cell))
+        result.append(answers.gather(fold, [json.loads(path.read_text())]))
+        print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
+        if leaks and setup.banner and not index:
+            print(setup.banner, flush=True)
+    return result
+
+
+def score_together(
+    job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan, **options: Any
+) -> dict[str, Any]:
+    """One fold of ``run_together``. What a leaking protocol learns from all records it learns once, under one key."""
+    setup, leaks = job.setup, splits.LEAKS[protocol]
+    fold = setup.folds[index]
+    name = "all" if leaks else f"fold_{index:03d}"
+    keys = splits.fold_keys(setup.seed, protocol, index)
+    return scoring.score_fold(
+        (splits.fold_keys(setup.seed, protocol, 0)[0] if leaks else keys[0], keys[1]),
+        candidates,
+        setup.part.take(fold.train),
+        setup.part.take(fold.test),
+        plan,
+        setup.seed + index,
+        learn_from=setup.part if leaks else None,
+        directory=job.workdir / "checkpoints" / protocol / name,
+        title=f"{protocol}:" if leaks else f"{protocol} fold {index + 1}/{len(setup.folds)}:",
+        **options,
+    )
 
 
 def _slug(name: str) -> str:

@@ -29,12 +29,10 @@ def load(section: ConfigDict, seed: int) -> Records:
         print(listing.describe(), flush=True)
         records, plan = conversion.collect(listing, conversion_config(section), title="reading")
         print("\n".join(plan.choices), flush=True)
-        if records.groups is not None:
-            print(
-                f"{len(np.unique(records.groups))} groups; protocol.grouped=True keeps each on one side of every split"
-            )
     else:
-        records = _load_one(section, seed)
+        records = _grouped_by(_load_one(section, seed), section.group_column)
+    if records.groups is not None:
+        print(f"{len(np.unique(records.groups))} groups, each on one side of every split", flush=True)
     if section.class_counts:
         records = subsample(records, tuple(section.class_counts), seed)
     return records
@@ -101,6 +99,15 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
     if config.baseline.active:
         records = dataclasses.replace(records, values=[correct(r_RxT, config.baseline) for r_RxT in records.values])
     return records
+
+
+def _grouped_by(records: Records, column: str) -> Records:
+    """The records with the groups that a covariate names, as the column of a table does; "group" keeps their own."""
+    if column == "group":
+        return records
+    if column not in records.covariates:
+        raise InputError(f"data.group_column: expected one of {['group', *records.covariates]}, got {column!r}")
+    return dataclasses.replace(records, groups=records.covariates[column])
 
 
 def simulated_variability(section: ConfigDict) -> Any:

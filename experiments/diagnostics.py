@@ -9,6 +9,7 @@ import numpy as np
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
+from gcims_jax import parts
 from gcims_jax.codec import double
 from gcims_jax.evaluation import guard, protocols, verdict
 from gcims_jax.fidelity import gaussianity
@@ -35,21 +36,22 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     classes = [str(name) for name in classes_K]
     compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     fold = setup.folds[0]
-    train_labels, test_labels = labels_N[fold.train], labels_N[fold.test]
     fit_key, draw_key = protocols.fold_keys(seed, "strict", 0)
     # The generator's own sampler is not used; interpolation learns nothing that takes time.
     method = dataclasses.replace(setup.method, sampler="smote", sampler_options=())
     directory = workdir / "checkpoints" / "strict" / "fold_000"
     part = guard.take(compressed_NxRxT, labels_N, fold.train)
     generator = protocols.fit_generator(fit_key, part, method, directory=directory, title="codec:")
-    train_NxDxD, test_MxDxD = (
-        double.encode(generator.codec, scale.apply(generator.scaling, compressed_NxRxT[part]), method.codec)
-        for part in (fold.train, fold.test)
+    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
+    train, test = (whole.take(numbers) for numbers in (fold.train, fold.test))
+    train, test = (
+        one.with_values(double.encode(generator.codec, scale.apply(generator.scaling, one.x_NxRxT), method.codec))
+        for one in (train, test)
     )
     seconds = {**seconds, "codec": time.perf_counter() - start}
 
     start = time.perf_counter()
-    diagnoses = gaussianity.diagnose(train_NxDxD, train_labels)
+    diagnoses = gaussianity.diagnose(train)
     seconds["classes"] = time.perf_counter() - start
     for k, diagnosis in diagnoses.items():
         print(f"{classes[k]}: {diagnosis.verdict}", flush=True)
@@ -57,9 +59,11 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     start = time.perf_counter()
     draws = {}
     for name in setup.sampler_study.samplers:
-        state = SAMPLERS[name].fit(train_NxDxD, train_labels)
-        draws[name] = np.asarray(SAMPLERS[name].sample(draw_key, state, train_labels))
-    compared = gaussianity.compare_draws(seed, (train_NxDxD, train_labels), (test_MxDxD, test_labels), draws)
+        state = SAMPLERS[name].fit(train.x_NxRxT, train.labels_N)
+        draws[name] = parts.synthetic(
+            SAMPLERS[name].sample(draw_key, state, train.labels_N), train.labels_N, train.origin
+        )
+    compared = gaussianity.compare_draws(seed, train, test, draws)
     p_values_Sx2 = np.array([[compared[name].energy.p_value, compared[name].spread_p_value] for name in compared])
     adjusted_Sx2 = p_values_Sx2.copy()
     # The real training records, which come first, are the comparison, not one of those compared.
@@ -94,11 +98,11 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     }
     latents = gaussianity_page.Latents(
         classes=classes,
-        train_NxP=train_NxDxD.reshape(len(train_NxDxD), -1),
-        labels_N=train_labels,
-        held_out_MxP=test_MxDxD.reshape(len(test_MxDxD), -1),
-        held_out_labels_M=test_labels,
-        draws={name: latents_NxDxD.reshape(len(latents_NxDxD), -1) for name, latents_NxDxD in draws.items()},
+        train_NxP=train.x_NxRxT.reshape(len(train), -1),
+        labels_N=train.labels_N,
+        held_out_MxP=test.x_NxRxT.reshape(len(test), -1),
+        held_out_labels_M=test.labels_N,
+        draws={name: drawn.x_NxRxT.reshape(len(drawn), -1) for name, drawn in draws.items()},
     )
     gaussianity_page.write(workdir, summary, latents)
     seconds["report"] = time.perf_counter() - start

@@ -2,16 +2,14 @@
 
 import math
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import reconstruction as rec
-from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
-from gcims_jax import linalg
+from experiments.job import Job
+from gcims_jax import linalg, parts
 from gcims_jax.evaluation import guard
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import Registration, RegistrationConfig
@@ -22,44 +20,31 @@ from gcims_jax.reports import phase as phase_page
 LATENTS = (8, 16, 32)
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
-    """Registers the training part of every fold, reconstructs its test part, and shows the first fold.
-
-    Args:
-      setup: checked data and configuration.
-      seed: not used: nothing is random.
-      workdir: claimed work directory.
-      provenance: not used: no records are written.
-      seconds: stages already done, by name.
-
-    Returns:
-      The answer, as text.
-    """
+def run(job: Job) -> str:
+    """Registers the training part of every fold, reconstructs its test part, and shows the first fold."""
     start = time.perf_counter()
-    config = RegistrationConfig()
-    _, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
+    setup, config = job.setup, RegistrationConfig()
     rows: dict[int, dict[str, list[dict[str, float]]]] = {}
     figures: dict[str, tuple[Figure, str]] = {}
     within, at_bound, left_alone = [], set(), set()
     for fold in setup.folds:
-        train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
-        scaling = scale.fit(train.x_NxRxT, setup.method.preprocess)
-        x_NxRxT, test_MxRxT = (scale.apply(scaling, part.x_NxRxT) for part in (train, test))
-        learned = registration.fit(x_NxRxT, train.labels_N, config)
+        train, test = setup.part.take(fold.train), setup.part.take(fold.test)
+        scaling = scale.fit(train, setup.method.preprocess)
+        train, test = (part.with_values(scale.apply(scaling, part.x_NxRxT)) for part in (train, test))
+        learned = parts.learn(registration.fit, train, config=config)
+        guard.check_unseen(test, learned)
+        theta_NxP = learned.value.labelled.theta_NxP
         within.append(
-            _within(registration.apply(learned.labelled.theta_NxP, x_NxRxT, config), x_NxRxT, labels=train.labels_N)
+            _within(registration.apply(theta_NxP, train.x_NxRxT, config), train.x_NxRxT, labels=train.labels_N)
         )
-        names_N = setup.records.names[fold.train]
-        at_bound |= set(names_N[np.asarray(learned.labelled.at_bound_N)].tolist())
-        left_alone |= set(names_N[np.asarray(learned.labelled.gain_N) == 0.0].tolist())
-        for latent, errors in _reconstruct(learned, x_NxRxT, test_MxRxT, config).items():
+        at_bound |= set(train.names_N[np.asarray(learned.value.labelled.at_bound_N)].tolist())
+        left_alone |= set(train.names_N[np.asarray(learned.value.labelled.gain_N) == 0.0].tolist())
+        for latent, errors in _reconstruct(learned.value, train.x_NxRxT, test.x_NxRxT, config).items():
             for name, error in errors.items():
                 rows.setdefault(latent, {}).setdefault(name, []).append({"mse": error})
         if not figures:
-            figures = phase_page.plot_all(
-                x_NxRxT, train.labels_N, learned, config, setup.compression.slow, setup.compression.fast
-            )
+            axes = setup.compression.slow, setup.compression.fast
+            figures = phase_page.plot_all(train.x_NxRxT, train.labels_N, learned.value, config, *axes)
     test_to_train = float(np.mean([len(fold.test) / len(fold.train) for fold in setup.folds]))
     summary: dict[str, Any] = {"folds": len(setup.folds), "within_class_variance": within, "latents": {}}
     lines = [f"Registration leaves {100 * np.mean(within):.0f} % of the variance within classes of training records"]
@@ -82,15 +67,18 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
              f"{change['ratio']:.2f} ({low:.2f} to {high:.2f})"]
         )  # fmt: skip
         lines.append(f"at d = {latent} the error is {change['ratio']:.2f} ({low:.2f} to {high:.2f}) of that without it")
-    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("study", start)
     head = ["d", "d with a warp", "Tucker-2", "registered, Tucker-2, put back", "ratio (95 % interval)"]
-    codec_page.write(
-        workdir,
-        "What does registration do?",
-        "; ".join(lines) + ".",
-        [("Held-out error at equal budget", "The warp's parameters are taken off the latent matrix's", head, table)],
-        figures,
+    caption = "The warp's parameters are taken off the latent matrix's"
+    job.finish(
+        summary,
+        lambda workdir, summary: codec_page.write(
+            workdir,
+            "What does registration do?",
+            "; ".join(lines) + ".",
+            [("Held-out error at equal budget", caption, head, table)],
+            figures,
+        ),
     )
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -24,33 +25,31 @@ from experiments import (
     diagnostics,
     instrument_peaks,
     latent_dimension,
-    leaderboard,
-    learning_curve,
-    minority,
-    ratio,
     registration_study,
     sampler_study,
     settings,
+    studies,
     synthetic_sanity,
     workdir,
 )
+from experiments.job import Job
 from gcims_jax.codec.train import TrainingDiverged
 from gcims_jax.errors import InputError
 
-# Each takes setup, seed, work directory, provenance and seconds so far, writes its results, and returns what to print.
-EXPERIMENTS = {
+# Each writes its results and returns what to print.
+EXPERIMENTS: dict[str, Callable[[Job], str]] = {
     "augment": augment.run,
     "augmentation": augmentation.run,
     "calibrate_verdict": calibrate_verdict.run,
     "codec_ablation": codec_ablation.run,
-    "latent_dimension": latent_dimension.run,
     "cross_dimension": cross_dimension.run,
     "diagnostics": diagnostics.run,
     "instrument_peaks": instrument_peaks.run,
-    "leaderboard": leaderboard.run,
-    "learning_curve": learning_curve.run,
-    "minority": minority.run,
-    "ratio": ratio.run,
+    "latent_dimension": latent_dimension.run,
+    "leaderboard": studies.leaderboard,
+    "learning_curve": studies.learning_curve,
+    "minority": studies.minority,
+    "ratio": studies.ratio,
     "registration": registration_study.run,
     "sampler_study": sampler_study.run,
     "synthetic_sanity": synthetic_sanity.run,
@@ -96,7 +95,7 @@ def _run() -> None:
     software = workdir.about_software()
     workdir.claim(
         folder,
-        identity={"config": config.to_dict(), "data": {"fingerprint": setup.fingerprint, "shape": setup.records.shape}},
+        identity={"config": config.to_dict(), "data": settings.about_data(setup)},
         about={**software, "device": settings.describe_device(), "seed": config.seed},
     )
     n, r, t = setup.records.shape
@@ -106,7 +105,9 @@ def _run() -> None:
         flush=True,
     )
     seconds = {"data": time.perf_counter() - start}
-    closing = EXPERIMENTS[config.experiment](setup, config.seed, folder, software, seconds)
+    if setup.banner:
+        print(setup.banner, flush=True)
+    closing = EXPERIMENTS[config.experiment](Job(setup, folder, software, seconds))
     print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
 
 

@@ -3,24 +3,27 @@
 import dataclasses
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from gcims_jax.generators.codecs import Tucker
 from ml_collections import ConfigDict
 
 from experiments import data
-from gcims_jax import io
+from gcims_jax import io, parts
 from gcims_jax.codec.double import CodecConfig, check_latent
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import study
+from gcims_jax.evaluation.answers import Truth
+from gcims_jax.evaluation.candidates import PLAIN, Candidate, Dose, parse_candidate
 from gcims_jax.evaluation.classify import ClassifierConfig
-from gcims_jax.evaluation.protocols import PROTOCOLS, Fold, Method, leave_one_group_out, make_folds
-from gcims_jax.evaluation.study_results import MODES
+from gcims_jax.evaluation.splits import INNER, PROTOCOLS, Fold, leave_one_group_out, make_folds, repeated
+from gcims_jax.parts import Part
 from gcims_jax.phase import registration
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
@@ -35,6 +38,43 @@ AUTO_POINTS = 96
 FRACTIONS = ("ridge", "alpha", "bandwidth")
 # Experiments that split in a way of their own, one record or one class among them.
 OWN_SPLITS = ("instrument_peaks",)
+MODES = ("proportional", "balanced")
+CODECS = ("tucker", "transformers")
+REPLICATES_LEAK = (
+    "Replicates on both sides: leaks. protocol.grouped=False splits records of one group, so scores are too high."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """The method under test, from compressed records to synthetic ones.
+
+    Attributes:
+      preprocess, codec, classifier: see there.
+      sampler: a key of ``SAMPLERS``.
+      sampler_options: its keyword options as (name, value) pairs.
+      dose: how many synthetic records.
+    """
+
+    preprocess: scale.PreprocessConfig = scale.PreprocessConfig()
+    codec: CodecConfig = CodecConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    sampler: str = "rda"
+    sampler_options: tuple[tuple[str, Any], ...] = ()
+    dose: Dose = Dose(1.0, False)
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {self.sampler!r}")
+        if not 0.0 < self.dose.ratio < math.inf:
+            raise InputError(
+                f"protocol.ratio: expected synthetic records per training record above 0, got {self.dose.ratio}"
+            )
+
+    def candidate(self, name: str, real: str = "original") -> Candidate:
+        """The method as a candidate."""
+        options = (("codec", self.codec), ("sampler", self.sampler), *self.sampler_options)
+        return Candidate(name, "double_autoencoder", options, real=real)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,35 +113,31 @@ class Study:
     """What the studies of usefulness compare.
 
     Attributes:
-      candidates: generators, as ``study.parse_candidate`` reads them; "none" is always among them.
+      candidates: as ``candidates.parse_candidate`` reads them; "none" is always among them.
       doses: ratios × modes.
-      classifiers: keys of ``CLASSIFIERS`` that are trained with synthetic records.
-      plain_classifiers: that may be chosen without.
-      codec: a key of ``study.CODECS``.
-      inner_splits: of each training part, to choose by; 1 to 3.
+      classifiers: keys of ``CLASSIFIERS``, the same with synthetic records and without.
+      codec: that generators take.
+      inner_splits: of each training part, to choose by, with synthetic records and without; 1 to ``splits.INNER``.
       records_per_class: points of the learning curve, 0 for all.
     """
 
-    candidates: tuple[study.Candidate, ...]
-    doses: tuple[study.Dose, ...]
+    candidates: tuple[Candidate, ...]
+    doses: tuple[Dose, ...]
     classifiers: tuple[str, ...]
-    plain_classifiers: tuple[str, ...]
-    codec: str
+    codec: Tucker | CodecConfig
     inner_splits: int
     records_per_class: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for name in (*self.classifiers, *self.plain_classifiers):
+        for name in self.classifiers:
             ClassifierConfig(name)
         if not self.classifiers or not self.doses or not self.records_per_class:
             raise InputError("study: expected one or more classifiers, ratios, modes and records_per_class, got none")
         if wrong := [dose.ratio for dose in self.doses if not 0.0 < dose.ratio < math.inf]:
             raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]}")
-        if self.codec not in study.CODECS:
-            raise InputError(f"study.codec: expected one of {', '.join(study.CODECS)}, got {self.codec!r}")
-        if self.inner_splits not in (1, 2, 3):
-            raise InputError(f"study.inner_splits: expected 1, 2 or 3, got {self.inner_splits}")
-        if self.candidates == (study.PLAIN,):
+        if not 1 <= self.inner_splits <= INNER:
+            raise InputError(f"study.inner_splits: expected 1 to {INNER}, got {self.inner_splits}")
+        if self.candidates == (PLAIN,):
             raise InputError("study.candidates: expected one or more generators beside none, got none")
         if any(most < 0 or most == 1 for most in self.records_per_class):
             raise InputError(f"study.records_per_class: expected 0 (all) or 2 and more, got {self.records_per_class}")
@@ -112,14 +148,15 @@ class Setup(NamedTuple):
 
     Attributes:
       records: the data.
-      fingerprint: hash of its values and labels.
+      part: all of them, compressed, with labels, groups and identities.
+      truth: what answers are held against.
       compression: crop and wavelet plan.
       method: configuration of the method.
       protocols: names of the protocols to run.
       folds: the splits, the same for every protocol; none for ``OWN_SPLITS``.
+      banner: what leaks whatever the protocol; "" where nothing does.
       sampler_study: grid of the sampler study.
       study: what the studies of usefulness compare.
-      grouped: whether groups stay together.
       seed: of the run.
       variability: of the simulated set; None for data from a file.
       codec_study: options of the studies of the codec.
@@ -129,14 +166,15 @@ class Setup(NamedTuple):
     """
 
     records: Records
-    fingerprint: str
+    part: Part
+    truth: Truth
     compression: scale.Compression
     method: Method
     protocols: tuple[str, ...]
     folds: list[Fold]
+    banner: str
     sampler_study: SamplerStudy
     study: Study
-    grouped: bool
     seed: int
     variability: gcims.Variability | None
     codec_study: dict[str, Any]
@@ -156,7 +194,14 @@ def prepare(config: ConfigDict) -> Setup:
     if unknown or not protocols:
         raise InputError(f"protocol.names: expected some of {', '.join(PROTOCOLS)}, got {config.protocol.names!r}")
     method = _method(config)
+    also_write = tuple(config.also_write)
+    if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
+        raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
     records = data.load(config.data, config.seed)
+    if config.sanity_class and config.sanity_class not in records.labels:
+        raise InputError(
+            f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
+        )
     compression_config = _resolve_preprocess(config, records)
     compression = scale.make_compression(records.slow, records.fast, compression_config)
     aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
@@ -164,45 +209,58 @@ def prepare(config: ConfigDict) -> Setup:
     sampler_study = _sampler_study(config)
     for latent in {method.codec.latent, *sampler_study.latents}:
         check_latent(latent, compression.shape)
-    if config.experiment in OWN_SPLITS:
-        folds = []
-    elif config.protocol.leave_one_group_out:
-        folds = leave_one_group_out(records.labels, records.groups)
-    else:
-        folds = make_folds(
-            records.labels,
-            records.groups,
-            folds=config.protocol.folds,
-            repeats=config.protocol.repeats,
-            grouped=config.protocol.grouped,
-            seed=config.seed,
-        )
-    digest = hashlib.sha256(np.ascontiguousarray(records.values))
-    digest.update("\n".join(records.labels).encode())
-    if config.sanity_class and config.sanity_class not in records.labels:
-        raise InputError(
-            f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
-        )
-    also_write = tuple(config.also_write)
-    if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
-        raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
+    study = _study(config, method.codec, compression)
+    parts.check_labels_of_equals(records)
+    part = parts.from_records(records, scale.compress(compression, records.values), grouped=config.protocol.grouped)
+    banner = ""
+    if not config.protocol.grouped and repeated(records.sample_groups()) and not repeated(part.groups_N):
+        banner = REPLICATES_LEAK
     return Setup(
-        also_write=also_write,
         records=records,
-        fingerprint=digest.hexdigest()[:16],
+        part=part,
+        truth=Truth(part.labels_N, part.groups_N, [str(name) for name in records.classes]),
         compression=compression,
         method=method,
         protocols=protocols,
-        folds=folds,
+        folds=[] if config.experiment in OWN_SPLITS else _folds(config, records.labels, part.groups_N),
+        banner=banner,
         sampler_study=sampler_study,
-        study=_study(config, compression),
-        grouped=config.protocol.grouped or config.protocol.leave_one_group_out,
+        study=study,
         seed=config.seed,
         variability=None if config.data.path else data.simulated_variability(config.data),
         codec_study=config.codec_study.to_dict(),
         calibration=config.calibration.to_dict(),
         sanity_class=config.sanity_class,
+        also_write=also_write,
     )
+
+
+def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold]:
+    if config.protocol.leave_one_group_out:
+        return leave_one_group_out(labels_N, groups_N)
+    folds, groups = config.protocol.folds, len(np.unique(groups_N))
+    if 2 <= groups < folds:
+        print(f"{groups} groups that stay together: {groups} folds instead of {folds}", flush=True)
+        folds = groups
+    return make_folds(labels_N, groups_N, folds=folds, repeats=config.protocol.repeats, seed=config.seed)
+
+
+def about_data(setup: Setup) -> dict[str, str]:
+    """What a run was made of, as hashes by name, so that a difference can be named."""
+    records = setup.records
+    axes = [f"{axis.name} {axis.unit} {axis.values.tolist()}" for axis in (records.slow, records.fast)]
+    return {
+        "values": _digest(records.identities),
+        "axes": _digest(axes),
+        "labels": _digest(records.labels),
+        "groups": _digest(setup.part.groups_N),
+        "names": _digest(records.names),
+        "folds": _digest([f"{f.repeat} {f.fold} {f.train.tolist()} {f.test.tolist()}" for f in setup.folds]),
+    }
+
+
+def _digest(texts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(map(str, texts)).encode()).hexdigest()[:16]
 
 
 def _method(config: ConfigDict) -> Method:
@@ -225,8 +283,7 @@ def _method(config: ConfigDict) -> Method:
         classifier=ClassifierConfig(**config.classifier),
         sampler=config.sampler.name,
         sampler_options=tuple(sorted(options.items())),
-        ratio=config.protocol.ratio,
-        balanced=config.protocol.balanced,
+        dose=Dose(config.protocol.ratio, config.protocol.balanced),
     )
     rehearse(method.sampler, options)
     return method
@@ -241,25 +298,26 @@ def _sampler_study(config: ConfigDict) -> SamplerStudy:
     )
 
 
-def _study(config: ConfigDict, compression: scale.Compression) -> Study:
+def _study(config: ConfigDict, codec: CodecConfig, compression: scale.Compression) -> Study:
     options = config.study
     if unknown := [mode for mode in options.modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
-    names = [name for name in options.candidates if name != study.PLAIN.name]
+    if options.codec not in CODECS:
+        raise InputError(f"study.codec: expected one of {', '.join(CODECS)}, got {options.codec!r}")
+    names = [name for name in options.candidates if name != PLAIN.name]
     return Study(
-        candidates=(study.PLAIN, *(_candidate(name, compression) for name in names)),
-        doses=tuple(study.Dose(ratio, mode == "balanced") for mode in options.modes for ratio in options.ratios),
+        candidates=(PLAIN, *(_candidate(name, compression) for name in names)),
+        doses=tuple(Dose(ratio, mode == "balanced") for mode in options.modes for ratio in options.ratios),
         classifiers=tuple(options.classifiers),
-        plain_classifiers=tuple(options.plain_classifiers),
-        codec=options.codec,
+        codec=Tucker(codec.latent) if options.codec == "tucker" else codec,
         inner_splits=options.inner_splits,
         records_per_class=tuple(options.records_per_class),
     )
 
 
-def _candidate(text: str, compression: scale.Compression) -> study.Candidate:
+def _candidate(text: str, compression: scale.Compression) -> Candidate:
     """A candidate that fits these records; where drift times count from the reactant ion peak, its warps leave that alone."""
-    candidate = study.parse_candidate(text)
+    candidate = parse_candidate(text)
     if candidate.generator != "phase_amplitude":
         return candidate
     registration.check_shape(compression.shape, registration.RegistrationConfig())
@@ -291,10 +349,11 @@ def _sampler_options(config: ConfigDict) -> dict[str, Any]:
 
 
 def rehearse(sampler: str, options: dict[str, Any]) -> None:
-    """Fits two records, which rejects bad options now rather than after training."""
+    """Fits a few records, which rejects bad options now rather than after training."""
     if "steps" in sampler_options(sampler):
         options = {**options, "steps": min(1, options.get("steps", 1))}
-    SAMPLERS[sampler].fit(np.eye(2)[None].repeat(2, axis=0), np.zeros(2, int), **options)
+    latents_4xDxD = np.random.default_rng(0).normal(size=(4, 2, 2))
+    SAMPLERS[sampler].fit(parts.from_arrays(latents_4xDxD, np.zeros(4, int)), **options)
 
 
 def _resolve_preprocess(config: ConfigDict, records: Records) -> scale.PreprocessConfig:

@@ -1,6 +1,7 @@
 """Do synthetic records look real? Peaks of one class, fidelity and memorisation, on the first strict fold."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from experiments import cells
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
+from gcims_jax import parts
 from gcims_jax.evaluation import guard, protocols, study, verdict
 from gcims_jax.fidelity import found_peaks, memorisation, peaks, realism
 from gcims_jax.generators import GENERATORS
@@ -39,26 +41,32 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
     compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     fold = setup.folds[0]
-    train, test = (guard.take(compressed_NxRxT, labels_N, part) for part in (fold.train, fold.test))
+    train = guard.take(compressed_NxRxT, labels_N, fold.train)
+    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
+    real, held_out = (whole.take(numbers) for numbers in (fold.train, fold.test))
     # Says now, not after training, where there are too few records to compare.
-    realism.equal_counts({"synthetic": train.labels_N, "real": train.labels_N, "held-out": test.labels_N})
+    realism.check_enough(real, held_out, real)
     scaling, draws = _draw_all(setup, seed, train, workdir)
-    scaled = [scale.apply(scaling, part.x_NxRxT) for part in (train, test)]
+    real, held_out = (part.with_values(scale.apply(scaling, part.x_NxRxT)) for part in (real, held_out))
+    made = {name: parts.synthetic(x_SxRxT, real.labels_N, real.origin) for name, x_SxRxT in draws.items()}
     seconds = {**seconds, "generators": time.perf_counter() - start}
 
     start = time.perf_counter()
-    real = (scaled[0], train.labels_N, scaled[1], test.labels_N)
+    method = next(iter(made))
     with threadpool_limits(1):  # many small products, which several threads only slow down
-        tables = {name: realism.table(seed, *real, x_SxRxT, train.labels_N) for name, x_SxRxT in draws.items()}
-        checks = {name: memorisation.table(seed, *real, x_SxRxT) for name, x_SxRxT in draws.items()}
+        # Controls are the same for all generators.
+        tables = {
+            name: realism.table(seed, real, held_out, synthetic, controls=name == method)
+            for name, synthetic in made.items()
+        }
+        checks = {name: memorisation.table(seed, real, held_out, synthetic) for name, synthetic in made.items()}
     seconds["fidelity"] = time.perf_counter() - start
 
     start = time.perf_counter()
     counts_K = np.bincount(labels_N)
     shown = int(np.argmax(counts_K)) if not setup.sanity_class else classes_K.tolist().index(setup.sanity_class)
-    method = next(iter(draws))
-    synthetic_SxRxT = scale.invert(scaling, draws[method][train.labels_N == shown])
-    own = [x_NxRxT[part.labels_N == shown] for x_NxRxT, part in zip(scaled, (train, test), strict=True)]
+    synthetic_SxRxT, *own = (part.x_NxRxT[part.labels_N == shown] for part in (made[method], real, held_out))
+    synthetic_SxRxT = scale.invert(scaling, synthetic_SxRxT)
     real_NxRxT = scale.invert(scaling, np.concatenate(own))
     axes = _coordinates(setup)
     entries, reference_Mx2 = _follow(real_NxRxT, synthetic_SxRxT)
@@ -77,14 +85,9 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             }
             for entry, place in zip(entries, reference_Mx2, strict=True)
         ],
-        "fidelity": {
-            name: {key: {**m._asdict(), "words": m.in_words()} for key, m in found.items()}
-            for name, found in tables.items()
-        },
-        "memorisation": {
-            name: {key: {**c._asdict(), "words": c.in_words()} for key, c in found.items()}
-            for name, found in checks.items()
-        },
+        "fidelity": {name: _plain(table.measures) for name, table in tables.items()},
+        "controls": {name: _plain(found) for name, found in tables[method].controls.items()},
+        "memorisation": {name: _plain(found) for name, found in checks.items()},
     }
     pictures = fidelity_page.Pictures(
         real_RxT=real_NxRxT.mean(axis=0),
@@ -97,6 +100,11 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     summary["timing"] = {**seconds, "total": sum(seconds.values())}
     write_text(workdir / "results.json", to_json(summary))
     return fidelity_page.sentence(summary)
+
+
+def _plain(found: Mapping[str, realism.Measure] | Mapping[str, memorisation.Check]) -> dict[str, dict[str, Any]]:
+    """Figures as nested dicts, with what they say in words."""
+    return {name: {**one._asdict(), "words": one.in_words()} for name, one in found.items()}
 
 
 def _draw_all(setup: Setup, seed: int, train: guard.Part, workdir: Path) -> tuple[scale.Scaling, dict[str, np.ndarray]]:

@@ -5,13 +5,14 @@ go with it wherever it goes, in whatever form (scaled, encoded), so that nothing
 measurement of a sample, that it has learned from (``evaluation.guard``).
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.records import Records, identify
+from gcims_jax.records import Records, identify, merge_groups
 
 
 class Origin(NamedTuple):
@@ -26,7 +27,8 @@ class Origin(NamedTuple):
     groups: frozenset[str]
 
 
-class Part(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Part:
     """Labelled records in some form, and where they come from.
 
     Attributes:
@@ -50,11 +52,11 @@ class Part(NamedTuple):
         return len(self.labels_N)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Part":
-        """Some of the records, by position; real ones leave the origin of the others behind."""
+        """Some of the records, by position; where nothing but these is behind them, they leave that of the others."""
         indices = np.asarray(indices)
-        columns = (column[indices] for column in self[:5])
-        x_MxRxT, labels_M, groups_M, identities_M, names_M = columns
-        real = self.origin.identities >= frozenset(identities_M.tolist())
+        x_MxRxT, labels_M, groups_M, identities_M, names_M = (getattr(self, name)[indices] for name in _COLUMNS)
+        # Real records that went through a codec have the records of the codec behind them too, and keep them.
+        real = self.origin == _origin(self.identities_N, self.groups_N)
         origin = _origin(identities_M, groups_M) if real else self.origin
         return Part(x_MxRxT, labels_M, groups_M, identities_M, names_M, origin)
 
@@ -63,7 +65,10 @@ class Part(NamedTuple):
         x_NxRxT = np.asarray(x_NxRxT)
         if len(x_NxRxT) != len(self):
             raise InputError(f"part: expected the same {len(self)} records in another form, got {len(x_NxRxT)}")
-        return self._replace(x_NxRxT=x_NxRxT)
+        return dataclasses.replace(self, x_NxRxT=x_NxRxT)
+
+
+_COLUMNS = ("x_NxRxT", "labels_N", "groups_N", "identities_N", "names_N")
 
 
 class Learned(NamedTuple):
@@ -91,14 +96,13 @@ def from_records(records: Records, x_NxRxT: np.ndarray | None = None, *, grouped
     """
     _, labels_N = np.unique(records.labels, return_inverse=True)
     check_labels_of_equals(records)
-    return Part(
-        records.values if x_NxRxT is None else np.asarray(x_NxRxT),
-        labels_N,
-        groups_N := records.sample_groups(grouped=grouped),
-        records.identities,
-        records.names,
-        _origin(records.identities, groups_N),
-    )
+    groups_N = records.sample_groups(grouped=grouped)
+    if x_NxRxT is not None:
+        x_NxRxT = np.asarray(x_NxRxT)
+        groups_N = merge_groups(groups_N, identify(x_NxRxT))  # a crop can make records equal
+    origin = _origin(records.identities, groups_N)
+    values = records.values if x_NxRxT is None else x_NxRxT
+    return Part(values, labels_N, groups_N, records.identities, records.names, origin)
 
 
 def from_arrays(x_NxRxT: np.ndarray, labels_N: np.ndarray, groups_N: Sequence[Any] | None = None) -> Part:
@@ -129,7 +133,7 @@ def synthetic(x_SxRxT: np.ndarray, labels_S: np.ndarray, origin: Origin) -> Part
 
 def join(*parts: Part) -> Part:
     """One training set of several parts."""
-    columns = (np.concatenate(column) for column in zip(*(part[:5] for part in parts), strict=True))
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     origins = [part.origin for part in parts]
     origin = Origin(*(frozenset().union(*sides) for sides in zip(*origins, strict=True)))
     return Part(*columns, origin)

@@ -127,16 +127,7 @@ class Records:
         identities_N = self.identities
         if self.groups is None or not grouped:
             return identities_N
-        groups_N = np.where(self.groups == "", identities_N, self.groups)
-        nodes, pairs = np.unique(np.concatenate([groups_N, identities_N]), return_inverse=True)
-        group_N, identity_N = np.split(pairs, 2)
-        links = coo_array((np.ones(len(self)), (group_N, identity_N)), shape=(len(nodes),) * 2)
-        _, component = connected_components(links, directed=False)
-        # Groups that share a record become one, under the first of their names.
-        smallest = {}
-        for name, at in sorted(zip(groups_N.tolist(), component[group_N].tolist(), strict=True), reverse=True):
-            smallest[at] = name
-        return np.asarray([smallest[at] for at in component[group_N].tolist()])
+        return merge_groups(np.where(self.groups == "", identities_N, self.groups), identities_N)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Records":
         """The records at the given indices, in that order."""
@@ -156,6 +147,19 @@ def identify(x_NxRxT: np.ndarray) -> np.ndarray:
     rows = np.ascontiguousarray(x_NxRxT)
     start = f"{rows.dtype.str}{rows.shape[1:]}".encode()
     return np.asarray([hashlib.blake2b(row.data, digest_size=12, key=start[:64]).hexdigest() for row in rows])
+
+
+def merge_groups(groups_N: np.ndarray, identities_N: np.ndarray) -> np.ndarray:
+    """Groups that share a record, told by its identity, become one, under the first of their names."""
+    nodes, places = np.unique(np.concatenate([groups_N, identities_N]), return_inverse=True)
+    group_N, identity_N = np.split(places, 2)
+    links = coo_array((np.ones(len(groups_N)), (group_N, identity_N)), shape=(len(nodes),) * 2)
+    _, component = connected_components(links, directed=False)
+    component_N = component[group_N]
+    first = {}
+    for name, at in sorted(zip(groups_N.tolist(), component_N.tolist(), strict=True), reverse=True):
+        first[at] = name
+    return np.asarray([first[at] for at in component_N.tolist()])
 
 
 def subsample(records: Records, counts: Sequence[int], seed: int) -> Records:

@@ -12,11 +12,11 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 import numpy as np
 import pytest
 
+from experiments.settings import Method
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.evaluation.classify import ClassifierConfig
-from gcims_jax.evaluation.protocols import Method
 from gcims_jax.records import Axis, Records
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -1,12 +1,18 @@
-"""Classifiers that judge whether synthetic records help; all scikit-learn, all fitted on training arrays only."""
+"""Classifiers that judge whether synthetic records help; all scikit-learn, all fitted on parts.
+
+``fit`` gives what it learned with the records behind it, and ``answer`` refuses held-out records that are among them, so no
+score is made without that check.
+"""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -15,6 +21,8 @@ from sklearn.preprocessing import LabelBinarizer, StandardScaler
 from sklearn.svm import SVC
 
 from gcims_jax.errors import InputError
+from gcims_jax.evaluation import guard
+from gcims_jax.parts import Learned, Part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,15 +31,18 @@ class ClassifierConfig:
 
     Attributes:
       name: a key of ``CLASSIFIERS``.
-      components: principal components; fewer where the training set has fewer (see ``capped_components``).
+      components: principal or partial least squares components; fewer where the training set has fewer.
       trees: of the random forest; rounds of boosting.
+      cost: C of the support vector machine and of logistic regression; higher fits training records more closely; 0 takes the
+        usual one, 10 and 1.
       class_weights: every class counts the same, however few its records; the support vector machine and logistic regression
-        always do that, PLS-DA and nearest neighbour cannot.
+        always do that, discriminants and nearest neighbour cannot.
     """
 
     name: str = "pca_rf"
     components: int = 22
     trees: int = 100
+    cost: float = 0.0
     class_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -40,58 +51,54 @@ class ClassifierConfig:
         for name in ("components", "trees"):
             if getattr(self, name) < 1:
                 raise InputError(f"classifier.{name}: expected 1 or more, got {getattr(self, name)}")
+        if not 0.0 <= self.cost < np.inf:
+            raise InputError(f"classifier.cost: expected a number of 0 or more, got {self.cost}")
 
 
-def _pca_rf(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+class Answers(NamedTuple):
+    """What a classifier says of M held-out records.
+
+    Attributes:
+      predicted_M: label of each.
+      scores_MxK: score of each class, higher is likelier, in the classifier's own unit; NaN for a class that it does not know.
+    """
+
+    predicted_M: np.ndarray
+    scores_MxK: np.ndarray
+
+
+def _pca_rf(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     """The paper's: principal components, then a random forest."""
-    weight = "balanced" if config.class_weights else None
     # One thread: for a few hundred records starting more takes longer than the trees.
-    forest = RandomForestClassifier(config.trees, class_weight=weight, random_state=seed)
-    return make_pipeline(PCA(components, random_state=seed), forest)
+    return RandomForestClassifier(config.trees, class_weight=_weights(config), random_state=seed)
 
 
-def _pca_logistic(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+def _pca_logistic(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     """Principal components, standardised, then multinomial logistic regression."""
-    return make_pipeline(
-        PCA(components, random_state=seed), StandardScaler(), LogisticRegression(max_iter=2000, class_weight="balanced")
+    regression = LogisticRegression(C=config.cost or 1.0, max_iter=2000, class_weight="balanced")
+    return make_pipeline(StandardScaler(), regression)
+
+
+def _pca_lda(config: ClassifierConfig, seed: int) -> ClassifierMixin:
+    """Principal components, then a linear discriminant whose covariance is shrunk in closed form (Ledoit & Wolf 2004)."""
+    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+
+
+def _pca_boosting(config: ClassifierConfig, seed: int) -> ClassifierMixin:
+    """Principal components, then gradient-boosted trees."""
+    return HistGradientBoostingClassifier(
+        max_iter=config.trees, min_samples_leaf=5, class_weight=_weights(config), random_state=seed
     )
 
 
-class _KernelSvm(ClassifierMixin, BaseEstimator):
-    """scikit-learn's SVC with its default Gaussian kernel, the kernel as one matrix product.
-
-    Thousands of whole records take ten times as long where libsvm forms the kernel itself, pair by pair.
-    """
-
-    def __init__(self, C: float, seed: int) -> None:
-        self.C = C
-        self.seed = seed
-
-    def fit(self, features_NxF: np.ndarray, labels_N: np.ndarray) -> "_KernelSvm":
-        self.train_NxF_ = np.asarray(features_NxF, np.float32)
-        variance = float(self.train_NxF_.var(dtype=np.float64))
-        self.gamma_ = 1.0 / (self.train_NxF_.shape[1] * variance) if variance > 0.0 else 1.0
-        self.machine_ = SVC(C=self.C, kernel="precomputed", class_weight="balanced", random_state=self.seed)
-        self.machine_.fit(self._kernel(self.train_NxF_), labels_N)
-        self.classes_ = self.machine_.classes_
-        return self
-
-    def predict(self, features_NxF: np.ndarray) -> np.ndarray:
-        return self.machine_.predict(self._kernel(np.asarray(features_NxF, np.float32)))
-
-    def _kernel(self, features_MxF: np.ndarray) -> np.ndarray:
-        """exp(-γ·|a-b|²) against the training records, in place: scikit-learn's own goes through float64 and takes four times as long."""
-        kernel_MxN = -2.0 * (features_MxF @ self.train_NxF_.T)
-        kernel_MxN += np.einsum("mf,mf->m", features_MxF, features_MxF)[:, None]
-        kernel_MxN += np.einsum("nf,nf->n", self.train_NxF_, self.train_NxF_)
-        np.maximum(kernel_MxN, 0.0, out=kernel_MxN)
-        kernel_MxN *= -self.gamma_
-        return np.exp(kernel_MxN, out=kernel_MxN)
+def _pca_nearest(config: ClassifierConfig, seed: int) -> ClassifierMixin:
+    """Principal components, then the class of the nearest record."""
+    return KNeighborsClassifier(1)
 
 
-def _svm(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+def _svm(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     """Support vector machine with a Gaussian kernel on whole records, classes weighted equally."""
-    return _KernelSvm(10.0, seed)
+    return SVC(C=config.cost or 10.0, kernel="precomputed", class_weight="balanced", random_state=seed)
 
 
 class _PlsDa(ClassifierMixin, BaseEstimator):
@@ -109,39 +116,115 @@ class _PlsDa(ClassifierMixin, BaseEstimator):
         self.regression_ = PLSRegression(self.components, scale=False).fit(features_NxF, targets_NxK)
         return self
 
+    def decision_function(self, features_NxF: np.ndarray) -> np.ndarray:
+        return self.regression_.predict(features_NxF)
+
     def predict(self, features_NxF: np.ndarray) -> np.ndarray:
-        return self.classes_[np.argmax(self.regression_.predict(features_NxF), axis=1)]
+        return self.classes_[np.argmax(self.decision_function(features_NxF), axis=1)]
 
 
-def _pls_da(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
+def _pls_da(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     """Chemometrics' usual: partial least squares discriminant analysis on whole records."""
-    return _PlsDa(components)
+    return _PlsDa(config.components)
 
 
-def _pca_boosting(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
-    """Principal components, then gradient-boosted trees."""
-    boosting = HistGradientBoostingClassifier(
-        max_iter=config.trees,
-        min_samples_leaf=5,
-        class_weight="balanced" if config.class_weights else None,
-        random_state=seed,
-    )
-    return make_pipeline(PCA(components, random_state=seed), boosting)
+def _weights(config: ClassifierConfig) -> str | None:
+    return "balanced" if config.class_weights else None
 
 
-def _pca_nearest(config: ClassifierConfig, components: int, seed: int) -> ClassifierMixin:
-    """Principal components, then the class of the nearest record."""
-    return make_pipeline(PCA(components, random_state=seed), KNeighborsClassifier(1))
-
-
-CLASSIFIERS: dict[str, Callable[[ClassifierConfig, int, int], ClassifierMixin]] = {
+CLASSIFIERS: dict[str, Callable[[ClassifierConfig, int], ClassifierMixin]] = {
     "pca_rf": _pca_rf,
     "pca_logistic": _pca_logistic,
+    "pca_lda": _pca_lda,
     "svm": _svm,
     "pls_da": _pls_da,
     "pca_boosting": _pca_boosting,
     "pca_nearest": _pca_nearest,
 }
+# What is tried inside a training part, by classifier, with and without synthetic records alike.
+TRIED: dict[str, dict[str, Sequence[float]]] = {
+    "svm": {"cost": (1.0, 10.0, 100.0)},
+    "pca_logistic": {"cost": (0.01, 0.1, 1.0)},
+    "pca_lda": {"components": (10, 22, 60)},
+    "pls_da": {"components": (5, 10, 22)},
+}
+
+
+def tried(config: ClassifierConfig) -> list[ClassifierConfig]:
+    """The settings of a classifier among which a training part chooses."""
+    settings = TRIED.get(config.name, {})
+    return [dataclasses.replace(config, **{name: v}) for name, values in settings.items() for v in values] or [config]
+
+
+def setting(config: ClassifierConfig) -> str:
+    """What distinguishes this among the settings of its classifier, as text; "" where there is one only."""
+    return ", ".join(f"{name} {getattr(config, name):g}" for name in TRIED.get(config.name, {}))
+
+
+class _Judge(NamedTuple):
+    """A fitted classifier: what it does to whole records first, and what it then decides by."""
+
+    features: Callable[[np.ndarray], np.ndarray]
+    estimator: ClassifierMixin
+
+
+def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int) -> list[Learned]:
+    """Classifiers of one training set, real or synthetic; those that see the same features share making them."""
+    rows_NxF = part.x_NxRxT.reshape(len(part), -1)
+    made: dict[str | int, tuple[Callable, np.ndarray]] = {}
+    judges = []
+    for config in configs:
+        if config.name.startswith("pca_"):
+            components = capped_components(config, *rows_NxF.shape)
+            if components not in made:
+                pca = PCA(components, random_state=seed)
+                made[components] = pca.transform, pca.fit_transform(rows_NxF)
+            features, own = made[components]
+        elif config.name == "svm":
+            if "kernel" not in made:
+                kernel = _gaussian_kernel(rows_NxF)
+                made["kernel"] = kernel, kernel(rows_NxF)
+            features, own = made["kernel"]
+        else:
+            config = dataclasses.replace(config, components=capped_components(config, *rows_NxF.shape))
+            features, own = (lambda x_MxF: x_MxF), rows_NxF
+        judges.append(
+            Learned(_Judge(features, CLASSIFIERS[config.name](config, seed).fit(own, part.labels_N)), part.origin)
+        )
+    return judges
+
+
+def fit(config: ClassifierConfig, part: Part, seed: int) -> Learned:
+    """One classifier; see ``fit_all``."""
+    return fit_all([config], part, seed)[0]
+
+
+def answer(judge: Learned, test: Part, n_classes: int, *, leaks: bool = False) -> Answers:
+    """What a classifier says of records that neither it nor what made its training records has seen.
+
+    Args:
+      judge: from ``fit``.
+      test: M held-out real records, on the scale of the training records.
+      n_classes: K; labels are 0 … K-1.
+      leaks: the protocol leaks and says so; nothing is checked.
+
+    Raises:
+      LeakError: a record, or another of its group, that the classifier or a generator behind it has learned from.
+    """
+    if not leaks:
+        guard.check_unseen(test, judge)
+    features, estimator = judge.value
+    own_MxF = features(test.x_NxRxT.reshape(len(test), -1))
+    predicted_M = estimator.predict(own_MxF)
+    if hasattr(estimator, "predict_proba"):
+        scores = estimator.predict_proba(own_MxF)
+    else:
+        scores = estimator.decision_function(own_MxF)
+        if scores.ndim == 1:  # two classes: the score of the second
+            scores = np.stack([-scores, scores], axis=1)
+    scores_MxK = np.full((len(test), n_classes), np.nan)
+    scores_MxK[:, estimator.classes_] = scores
+    return Answers(predicted_M, scores_MxK)
 
 
 def capped_components(config: ClassifierConfig, n_records: int, n_features: int) -> int:
@@ -149,13 +232,23 @@ def capped_components(config: ClassifierConfig, n_records: int, n_features: int)
     return max(1, min(config.components, n_records - 1, n_features))
 
 
-def fit(config: ClassifierConfig, train_NxRxT: np.ndarray, labels_N: np.ndarray, seed: int) -> ClassifierMixin:
-    """Fits a classifier on training records, real or synthetic."""
-    features_NxF = train_NxRxT.reshape(len(train_NxRxT), -1)
-    components = capped_components(config, *features_NxF.shape)
-    return CLASSIFIERS[config.name](config, components, seed).fit(features_NxF, labels_N)
+def _gaussian_kernel(train_NxF: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """exp(-γ·|a-b|²) against training records, γ as scikit-learn scales it, as one matrix product in place.
 
+    Thousands of whole records take ten times as long where libsvm forms the kernel itself, pair by pair.
+    """
+    train_NxF = np.asarray(train_NxF, np.float32)
+    variance = float(train_NxF.var(dtype=np.float64))
+    gamma = 1.0 / (train_NxF.shape[1] * variance) if variance > 0.0 else 1.0
+    squares_N = np.einsum("nf,nf->n", train_NxF, train_NxF)
 
-def predict(classifier: ClassifierMixin, x_NxRxT: np.ndarray) -> np.ndarray:
-    """Predicted label of each record."""
-    return classifier.predict(x_NxRxT.reshape(len(x_NxRxT), -1))
+    def kernel(x_MxF: np.ndarray) -> np.ndarray:
+        x_MxF = np.asarray(x_MxF, np.float32)
+        kernel_MxN = -2.0 * (x_MxF @ train_NxF.T)
+        kernel_MxN += np.einsum("mf,mf->m", x_MxF, x_MxF)[:, None]
+        kernel_MxN += squares_N
+        np.maximum(kernel_MxN, 0.0, out=kernel_MxN)
+        kernel_MxN *= -gamma
+        return np.exp(kernel_MxN, out=kernel_MxN)
+
+    return kernel

@@ -1,82 +1,23 @@
-"""Nothing is scored on a record that it has learned from: data and what was learned carry the records behind them."""
-
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+"""Nothing is scored on a record that it has learned from, nor on another measurement of the same sample."""
 
 import numpy as np
 
-from gcims_jax import parts
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Learned, Part
 
 
 class LeakError(InputError):
-    """Something was about to be scored on a record that it, or what made its training data, has seen."""
+    """Something was about to be scored on a record that it, or what made its training records, has seen."""
 
 
-class Part(NamedTuple):
-    """Labelled records, and which real records they come from.
-
-    Attributes:
-      x_NxRxT: real or synthetic records.
-      labels_N: their integer labels.
-      seen: numbers of the real records that shaped them; of real records their own, of synthetic ones all that their
-        generator has learned from.
-    """
-
-    x_NxRxT: np.ndarray
-    labels_N: np.ndarray
-    seen: frozenset[int]
-
-
-class Learned(NamedTuple):
-    """What was learned, and the real records that shaped it."""
-
-    value: Any
-    seen: frozenset[int]
-
-
-def take(x_NxRxT: np.ndarray, labels_N: np.ndarray, indices_M: Iterable[int]) -> Part:
-    """Some of the real records, by their numbers."""
-    indices_M = np.asarray(list(indices_M), int)
-    return Part(x_NxRxT[indices_M], labels_N[indices_M], frozenset(indices_M.tolist()))
-
-
-def join(*parts: Part) -> Part:
-    """One training set of several parts."""
-    return Part(
-        np.concatenate([part.x_NxRxT for part in parts]),
-        np.concatenate([part.labels_N for part in parts]),
-        frozenset().union(*(part.seen for part in parts)),
-    )
-
-
-def learn(fit: Callable[..., Any], part: Part, *arguments: Any, **options: Any) -> Learned:
-    """``fit(x_NxRxT, labels_N, *arguments, **options)`` of a part, with the records that it has seen."""
-    return Learned(fit(part.x_NxRxT, part.labels_N, *arguments, **options), part.seen)
-
-
-def check_held_out(part: Part, *learned: Learned) -> Part:
-    """The part itself, if nothing learned has seen any of its records.
-
-    Raises:
-      LeakError: records that both sides share, numbered.
-    """
-    shared = sorted(part.seen & frozenset().union(*(one.seen for one in learned)))
-    if shared:
-        listed = ", ".join(map(str, shared[:5])) + (", …" if len(shared) > 5 else "")
-        raise LeakError(
-            f"strict protocol: expected held-out records that nothing in use has learned from, got {len(shared)} that it has "
-            f"(numbers {listed}); learn from the training part of the fold alone, or name the protocol 'paper', which leaks"
-        )
-    return part
-
-
-def check_unseen(test: parts.Part, *learned: parts.Part | parts.Learned) -> parts.Part:
+def check_unseen(test: Part, *learned: Part | Learned) -> Part:
     """The part itself, if nothing learned has seen any of its records, nor another record of their groups.
+
+    Synthetic records that equal a held-out one to the last digit betray a generator that has seen more than it says.
 
     Args:
       test: real records to score on.
-      learned: what was learned, and synthetic records, whose origin says what they were learned from.
+      learned: what was learned, and training sets, whose origin says what their synthetic records were learned from.
 
     Raises:
       LeakError: records or groups that both sides share, named.
@@ -85,10 +26,38 @@ def check_unseen(test: parts.Part, *learned: parts.Part | parts.Learned) -> part
     groups = frozenset().union(*(one.origin.groups for one in learned))
     seen_N = np.array([i in identities or g in groups for i, g in zip(test.identities_N, test.groups_N, strict=True)])
     if seen_N.any():
-        names = test.names_N[seen_N].tolist()
-        listed = ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")
         raise LeakError(
-            f"strict protocol: expected held-out records that nothing in use has learned from, got {len(names)} that it has, or of "
-            f"whose sample it has another measurement ({listed}); learn from the training part of the fold alone"
+            "strict protocol: expected held-out records that nothing in use has learned from, got "
+            f"{int(seen_N.sum())} that it has, or of whose sample it has another measurement ({_listed(test, seen_N)}); learn "
+            "from the training part of the fold alone, or name the protocol 'paper', which leaks"
         )
+    for one in learned:
+        if isinstance(one, Part) and (copied_N := _copied(test, one)).any():
+            raise LeakError(
+                "strict protocol: expected training records that are not held-out ones, got copies of "
+                f"{int(copied_N.sum())} ({_listed(test, copied_N)}), though their origin does not name them; a generator has "
+                "learned from records that it was not given"
+            )
     return test
+
+
+def _copied(test: Part, train: Part) -> np.ndarray:
+    """Which held-out records stand among the training records, value for value."""
+    if train.x_NxRxT.shape[1:] != test.x_NxRxT.shape[1:]:
+        return np.zeros(len(test), bool)
+    # The first point and the middle one rule out nearly all pairs before whole records are compared.
+    rows_NxF, rows_MxF = (part.x_NxRxT.reshape(len(part), -1) for part in (train, test))
+    middle = rows_NxF.shape[1] // 2
+    alike_MxN = np.all(rows_MxF[:, None, [0, middle, -1]] == rows_NxF[None, :, [0, middle, -1]], axis=2)
+    return np.array(
+        [
+            any(np.array_equal(row_F, rows_NxF[n]) for n in np.flatnonzero(alike_MxN[m]))
+            for m, row_F in enumerate(rows_MxF)
+        ],
+        bool,
+    )
+
+
+def _listed(test: Part, which_N: np.ndarray) -> str:
+    names = test.names_N[which_N].tolist()
+    return ", ".join(map(str, names[:5])) + (", …" if len(names) > 5 else "")

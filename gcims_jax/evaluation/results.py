@@ -1,152 +1,115 @@
-"""Rows of folds summed up: the content of ``results.json``. Pure functions of what ``protocols.score_fold`` returned."""
+"""The one summary: scores, comparisons and the verdict of whatever was scored, from kept answers alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gcims_jax.evaluation.protocols import ARMS, LEAKS
-from gcims_jax.evaluation.verdict import Comparison, compare, holm, in_words, posterior, records_needed
-
-Row = Mapping[str, Any]
+from gcims_jax.evaluation import metrics, verdict
+from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose, counted, dose_of, in_order
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
-TRIED = {"alpha": "alpha_A", "ridge": "ridge_G", "bandwidth": "bandwidth_H"}
-STAGES = ("codec", "sampler", "draw", "classify")
+COMPARED = ("accuracy", "balanced_accuracy")
+LEAKING = "no verdict: this protocol leaks"
 
 
-def summarise(
-    rows_by_protocol: Mapping[str, Sequence[Row]], class_counts: Mapping[str, int], shape: Sequence[int]
+def scores(folds: Sequence[FoldAnswers], chosen: Chosen, truth: Truth) -> dict[str, Any]:
+    """Every score with its mean, standard deviation and per-fold values; recall per class; confusion over all folds."""
+    found = [
+        metrics.score(truth.labels_N[answers.fold.test], np.asarray(row["predicted_M"]), len(truth.classes))
+        for answers, row in zip(folds, chosen.rows, strict=True)
+    ]
+    recalls_JxK = np.array([one.recall_K for one in found])
+    there_K = np.isfinite(recalls_JxK).any(axis=0)
+    recall_K = np.where(there_K, np.nanmean(np.where(there_K, recalls_JxK, 0.0), axis=0), np.nan)
+    return {
+        **{name: _over_folds([getattr(one, name) for one in found]) for name in SCORES},
+        "per_class_recall": dict(zip(truth.classes, recall_K.tolist(), strict=True)),
+        "confusion": np.sum([one.confusion_KxK for one in found], axis=0),
+    }
+
+
+def _over_folds(values: Sequence[float]) -> dict[str, Any]:
+    values_J = np.asarray(values, float)
+    return {"mean": values_J.mean(), "std": values_J.std(ddof=1) if len(values_J) > 1 else 0.0, "per_fold": values_J}
+
+
+def comparison(
+    folds: Sequence[FoldAnswers],
+    with_: Chosen,
+    without: Chosen,
+    truth: Truth,
+    *,
+    names: tuple[str, str],
+    leaks: bool = False,
 ) -> dict[str, Any]:
-    """All figures of a run, named.
+    """One side against the other, answer by answer: the deciding test on accuracy and balanced accuracy, and the word.
 
     Args:
-      rows_by_protocol: one row per fold for each protocol that was run.
-      class_counts: records per class, in the order of the integer labels.
-      shape: (N, R, T) of the input.
-
-    Returns:
-      ``dataset``, ``reconstruction``, ``arms``, ``comparison``, ``protocol``; with several protocols the middle three
-      stand once per protocol under ``protocols``, and ``leakage`` compares ``paper`` with ``strict``.
+      folds: all folds.
+      with_, without: answers of both sides.
+      truth: what they are held against.
+      names: of both sides.
+      leaks: the protocol leaks, and there is no verdict.
     """
-    classes = list(class_counts)
-    result: dict[str, Any] = {
-        "dataset": {"records": int(shape[0]), "shape": list(shape[1:]), "classes": dict(class_counts)}
+    tested_RxN = with_.predicted_RxN >= 0
+    right, before = (side.predicted_RxN == truth.labels_N for side in (with_, without))
+    gain_RxN = np.where(tested_RxN, right.astype(float) - before, np.nan)
+    weights_N = verdict.balance_weights(truth.labels_N)
+    found = {
+        "accuracy": verdict.decide(gain_RxN, with_.model_RxN, truth.groups_N),
+        "balanced_accuracy": verdict.decide(gain_RxN, with_.model_RxN, truth.groups_N, weights_N=weights_N),
     }
-    summaries = {name: _protocol(name, rows, classes) for name, rows in rows_by_protocol.items()}
-    if len(summaries) == 1:
-        (name,) = summaries
-        return {**result, **summaries[name]}
-    result["protocols"] = summaries
-    if {"strict", "paper"} <= set(summaries):
-        result["leakage"] = _leakage(rows_by_protocol["strict"], rows_by_protocol["paper"])
-    return result
-
-
-def seconds(rows_by_protocol: Mapping[str, Sequence[Row]]) -> dict[str, float]:
-    """Seconds per stage over all folds. A codec that several folds share is counted once."""
-    total = dict.fromkeys(STAGES, 0.0)
-    for name, rows in rows_by_protocol.items():
-        for i, row in enumerate(rows):
-            for stage in STAGES:
-                if i == 0 or not LEAKS[name] or stage not in ("codec", "sampler"):
-                    total[stage] += row["seconds"][stage]
-    return total
-
-
-def _protocol(name: str, rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
-    first = rows[0]
+    unchanged = np.array_equal(with_.predicted_RxN, without.predicted_RxN)
+    result: dict[str, Any] = {"arms": list(names), "no_change": bool(unchanged)}
+    for score, one in found.items():
+        end = "" if score == "accuracy" else f"_{score}"
+        result |= {f"delta_{score}": one.delta, f"ci95{end}": one.ci95, f"p_value{end}": one.p_value}
+    accuracy = found["accuracy"]
+    cautious = _cautious(folds, with_, without, truth)
+    word = LEAKING if leaks else accuracy.word
     return {
-        "protocol": {
-            "name": name,
-            "leaks": LEAKS[name],
-            "folds": 1 + max(row["fold"] for row in rows),
-            "repeats": 1 + max(row["repeat"] for row in rows),
-            "records_train": [row["n_train"] for row in rows],
-            "records_test": [row["n_test"] for row in rows],
-            "records_synthetic": [row["n_synthetic"] for row in rows],
-            "pca_components": first["components"],
-        },
-        "reconstruction": {key: _over_folds(rows, "reconstruction", key)["mean"] for key in first["reconstruction"]},
-        "arms": {arm: _arm(rows, arm, classes) for arm in ARMS},
-        "comparison": comparison(rows, leaks=LEAKS[name]),
-        "per_class": per_class(rows, classes),
-        "real_to_synthetic": {
-            score: _over_folds(rows, "real_to_synthetic", score) for score in ("accuracy", "balanced_accuracy")
-        },
-        "generator": first["generator"],
-        "sampler": {
-            key: dict(zip(classes, np.array([row["sampler"][key] for row in rows], float).mean(axis=0), strict=True))
-            for key in first["sampler"]
-            if key != "classes_K"
-        },
-        "selection": _selection([row["selection"] for row in rows]),
+        **result,
+        "error": accuracy.error,
+        "degrees": accuracy.degrees,
+        "verdict": word,
+        "sentence": _sentence(accuracy, names, truth, leaks, bool(unchanged)),
+        "cautious": cautious,
+        "per_fold": _per_fold(folds, with_, truth) - _per_fold(folds, without, truth),
     }
 
 
-def _selection(selections: Sequence[Row | None]) -> dict[str, Any] | None:
-    """What the sampler tried, and the mean leave-one-out log-likelihood over folds."""
-    if selections[0] is None:
-        return None
-    curves = np.array([s["log_likelihood_AxGxH"] for s in selections], float).mean(axis=0)
-    tried = {f"{name}s": selections[0][key] for name, key in TRIED.items()}
-    return {**tried, "log_likelihood": curves}
-
-
-def _arm(rows: Sequence[Row], arm: str, classes: Sequence[str]) -> dict[str, Any]:
-    recalls_JxK = np.array([row["arms"][arm]["recall_K"] for row in rows], float)
-    confusion_KxK = np.sum([row["arms"][arm]["confusion_KxK"] for row in rows], axis=0)
-    return {
-        **{score: _over_folds(rows, "arms", arm, score) for score in SCORES},
-        "per_class_recall": dict(zip(classes, np.nanmean(recalls_JxK, axis=0), strict=True)),
-        "confusion": confusion_KxK,
-    }
-
-
-def comparison(rows: Sequence[Row], *, leaks: bool, arm: str = "original+synthetic") -> dict[str, Any]:
-    """One arm against ``original``: corrected test on accuracy and on balanced accuracy, and the verdict on the first."""
-    test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in rows]))
-    accuracy, balanced = (
-        compare(_values(rows, "arms", arm, score), _values(rows, "arms", "original", score), test_to_train)
-        for score in ("accuracy", "balanced_accuracy")
+def _per_fold(folds: Sequence[FoldAnswers], side: Chosen, truth: Truth) -> np.ndarray:
+    return np.array(
+        [
+            np.mean(truth.labels_N[answers.fold.test] == np.asarray(row["predicted_M"]))
+            for answers, row in zip(folds, side.rows, strict=True)
+        ]
     )
-    needed = records_needed(accuracy, round(np.mean([row["n_test"] + row["n_train"] for row in rows])))
-    return {
-        "arms": [arm, "original"],
-        "delta_accuracy": accuracy.delta,
-        "ci95": accuracy.ci95,
-        "p_value": accuracy.p_value,
-        "delta_balanced_accuracy": balanced.delta,
-        "ci95_balanced_accuracy": balanced.ci95,
-        "p_value_balanced_accuracy": balanced.p_value,
-        "posterior": posterior(accuracy)._asdict(),
-        "records_needed": needed,
-        "verdict": "no verdict: this protocol leaks" if leaks else in_words(accuracy),
-        "sentence": _sentence(accuracy, len(rows), leaks, needed),
-    }
 
 
-def per_class(rows: Sequence[Row], classes: Sequence[str]) -> dict[str, Any]:
-    """Change of each class's recall by synthetic records; p-values adjusted for the number of classes."""
-    test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in rows]))
-    with_, without = (_values(rows, "arms", arm, "recall_K") for arm in ("original+synthetic", "original"))
-    changes = {}
-    for k, name in enumerate(classes):
-        there_J = np.isfinite(with_[:, k])
-        if there_J.sum() >= 2:
-            changes[name] = compare(with_[there_J, k], without[there_J, k], test_to_train)
-    adjusted = holm([c.p_value for c in changes.values()])
-    return {
-        name: {"delta": c.delta, "ci95": c.ci95, "p_holm": float(p)}
-        for (name, c), p in zip(changes.items(), adjusted, strict=True)
-    }
+def test_to_train(folds: Sequence[FoldAnswers]) -> float:
+    """Records tested for each that taught, mean over folds."""
+    return float(np.mean([len(answers.fold.test) / len(answers.fold.train) for answers in folds]))
 
 
-def _sentence(c: Comparison, count: int, leaks: bool, needed: int | None) -> str:
+def _cautious(folds: Sequence[FoldAnswers], with_: Chosen, without: Chosen, truth: Truth) -> dict[str, Any] | None:
+    """The corrected resampled t-test of accuracy over folds; None for a single fold."""
+    if len(folds) < 2:
+        return None
+    sides = (_per_fold(folds, side, truth) for side in (with_, without))
+    found = verdict.compare(*sides, test_to_train(folds))
+    return {"ci95": found.ci95, "p_value": found.p_value, "verdict": verdict.in_words(found)}
+
+
+def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, leaks: bool, unchanged: bool) -> str:
+    if unchanged:
+        return f"{names[0]} answers exactly as {names[1]}: nothing was changed."
+    of = len(np.unique(truth.groups_N))
+    units = "records" if of == len(truth.labels_N) else f"records of {of} groups"
     figures = (
-        f"adding synthetic records changed the accuracy on held-out real records by {100 * c.delta:+.1f} points "
-        f"(95 % interval {100 * c.ci95[0]:+.1f} to {100 * c.ci95[1]:+.1f}, p = {c.p_value:.2f}, "
-        f"Nadeau–Bengio corrected over {count} folds)"
+        f"accuracy on held-out real records changes by {points(found.delta, found.ci95)} points with synthetic records "
+        f"(95 % interval; p = {found.p_value:.2f}, {len(truth.labels_N)} {units})"
     )
     if leaks:
         return f"No verdict: this protocol lets test records shape the synthetic ones. In it, {figures}."
@@ -154,33 +117,179 @@ def _sentence(c: Comparison, count: int, leaks: bool, needed: int | None) -> str
         "helps": "Synthetic records help this classifier",
         "hurts": "Synthetic records hurt this classifier",
         "no difference": "Synthetic records make no difference to this classifier",
-        "cannot tell": "Cannot tell with this many records and folds whether synthetic records help",
-    }[in_words(c)]
-    advice = f" A difference of this size would take about {needed:,} records to tell." if needed else ""
-    return f"{meaning}: {figures}." + (advice if in_words(c) == "cannot tell" else "")
+        "cannot tell": "Cannot tell with these records whether synthetic ones help",
+    }[found.word]
+    return f"{meaning}: {figures}."
 
 
-def _leakage(strict: Sequence[Row], paper: Sequence[Row]) -> dict[str, Any]:
-    """What the published procedure shows beyond what the same folds show without leaking."""
-    arm = "original+synthetic"
-    test_to_train = float(np.mean([row["n_test"] / row["n_train"] for row in strict]))
-    gaps = {
-        score: compare(_values(paper, "arms", arm, score), _values(strict, "arms", arm, score), test_to_train)
-        for score in ("accuracy", "balanced_accuracy")
+def points(delta: float, ci95: Sequence[float]) -> str:
+    """A change with its interval, in points."""
+    return f"{100 * delta:+.1f} ({100 * ci95[0]:+.1f} to {100 * ci95[1]:+.1f})"
+
+
+def per_class(with_: Chosen, without: Chosen, truth: Truth) -> dict[str, Any]:
+    """Change of each class's recall; p-values adjusted for the number of classes."""
+    tested_RxN = with_.predicted_RxN >= 0
+    right, before = (side.predicted_RxN == truth.labels_N for side in (with_, without))
+    gain_RxN = np.where(tested_RxN, right.astype(float) - before, np.nan)
+    changes = {}
+    for k, name in enumerate(truth.classes):
+        own = truth.labels_N == k
+        changes[name] = verdict.decide(gain_RxN[:, own], with_.model_RxN[:, own], truth.groups_N[own])
+    adjusted = verdict.holm([c.p_value for c in changes.values()])
+    return {
+        name: {"delta": c.delta, "ci95": c.ci95, "p_holm": float(p)}
+        for (name, c), p in zip(changes.items(), adjusted, strict=True)
     }
-    return {score: {"delta": c.delta, "ci95": c.ci95, "p_value": c.p_value} for score, c in gaps.items()}
 
 
-def _values(rows: Sequence[Row], *path: str) -> np.ndarray:
-    values = []
-    for row in rows:
-        value: Any = row
-        for key in path:
-            value = value[key]
-        values.append(value)
-    return np.array(values, float)
+def lines(
+    folds: Sequence[FoldAnswers],
+    truth: Truth,
+    key: Callable[[Row], Any] = lambda row: (row["classifier"], row["candidate"], dose_of(row).mode),
+    *,
+    reference: str = "none",
+    leaks: bool = False,
+) -> list[dict[str, Any]]:
+    """One line per key of rows: scores of what is chosen inside among its rows, and the change against the reference.
+
+    The reference is the same classifier's candidate of that name, its setting chosen inside as well. p-values are adjusted
+    for the number of lines of a classifier (Holm).
+
+    Args:
+      folds: all folds.
+      truth: what answers are held against.
+      key: rows of one key are chosen among; its first entry is the classifier.
+      reference: candidate that changes are against.
+      leaks: the protocol leaks.
+    """
+    result = []
+    for classifier in in_order(folds, lambda row: row["classifier"]):
+        plain = choose(folds, lambda row: row["classifier"] == classifier and row["candidate"] == reference, truth)  # noqa: B023
+        mine = [name for name in in_order(folds, key) if name[0] == classifier]
+        tested = []
+        for name in mine:
+            chosen = choose(folds, lambda row: key(row) == name, truth)  # noqa: B023
+            first = chosen.rows[0]
+            notes = [answers.notes[first["candidate"]] for answers in folds]
+            line = {
+                "candidate": first["candidate"],
+                "mode": dose_of(first).mode,
+                "classifier": classifier,
+                "ratios": sorted({row["ratio"] for row in chosen.rows}),
+                "mean_ratio": float(np.mean([row["ratio"] for row in chosen.rows])),
+                "n_synthetic": float(np.mean([row["n_synthetic"] for row in chosen.rows])),
+                "settings": counted([row["setting"] for row in chosen.rows]),
+                "changed_folds": int(sum(note["changes"] for note in notes)),
+                "notes": counted([note["text"] for note in notes if note["text"]]),
+                **scores(folds, chosen, truth),
+                "comparison": comparison(
+                    folds, chosen, plain, truth, names=(first["candidate"], reference), leaks=leaks
+                ),
+                "seconds": float(np.mean([n["seconds"] for n in notes]) + np.mean([r["seconds"] for r in chosen.rows])),
+            }
+            result.append(line)
+            if first["candidate"] != reference:
+                tested.append(line)
+        for score in COMPARED:
+            end = "" if score == "accuracy" else f"_{score}"
+            adjusted = verdict.holm([line["comparison"][f"p_value{end}"] for line in tested]) if tested else []
+            for line, p_value in zip(tested, adjusted, strict=True):
+                line["comparison"][f"p_holm{end}"] = float(p_value)
+    return result
 
 
-def _over_folds(rows: Sequence[Row], *path: str) -> dict[str, Any]:
-    values_J = _values(rows, *path)
-    return {"mean": values_J.mean(), "std": values_J.std(ddof=1), "per_fold": values_J}
+def context(
+    folds: Sequence[FoldAnswers], truth: Truth, is_plain: Callable[[str], bool], *, leaks: bool = False
+) -> dict[str, Any]:
+    """The best without new records against the best with them, on equal terms.
+
+    Both sides choose inside every fold among the same classifiers and settings by the same inner splits: one among plain
+    candidates (nothing added, classes weighted, votes, copies), the other among these and all generators. So it may fall
+    back to plain, and does where no generator was better inside.
+
+    Args:
+      folds: all folds.
+      truth: what answers are held against.
+      is_plain: whether a candidate makes nothing new.
+      leaks: the protocol leaks.
+    """
+    plain = choose(folds, lambda row: is_plain(row["candidate"]), truth)
+    augmented = choose(folds, lambda row: True, truth)
+    made = [not is_plain(row["candidate"]) for row in augmented.rows]
+    changed = [
+        m and answers.notes[row["candidate"]]["changes"]
+        for m, row, answers in zip(made, augmented.rows, folds, strict=True)
+    ]
+    compared = comparison(
+        folds, augmented, plain, truth, names=("the best with synthetic records", "the best without"), leaks=leaks
+    )
+    return {
+        "plain": scores(folds, plain, truth),
+        "augmented": scores(folds, augmented, truth),
+        "plain_chosen": counted([_name(row) for row in plain.rows]),
+        "augmented_chosen": counted([_name(row) for row in augmented.rows]),
+        "folds_with_generator": int(sum(made)),
+        "folds_changed": int(sum(changed)),
+        "comparison": compared,
+        "recommend": compared["verdict"] == "helps" and any(changed),
+    }
+
+
+def _name(row: Row) -> str:
+    parts = [row["candidate"], row["classifier"] + (f" ({row['setting']})" if row["setting"] else "")]
+    return ", ".join(parts)
+
+
+def slopes(
+    folds: Sequence[FoldAnswers],
+    truth: Truth,
+    found: Sequence[Mapping[str, Any]],
+    ratio: float,
+    reference: str = "none",
+) -> list[dict[str, Any]]:
+    """How the change of recall depends on class size, for each line at one ratio.
+
+    The slope is that of a straight line through the classes' changes by the number of halvings of the class size, fitted in
+    every fold; its interval is that of overlapping folds.
+    """
+    counts_K = np.bincount(truth.labels_N)
+    halvings_K = -np.log2(counts_K.astype(float))
+    result = []
+    for line in found:
+        if line["candidate"] == reference or line["ratios"] not in ([ratio], [0.0]):
+            continue
+
+        def recalls(candidate: str, line: Mapping[str, Any] = line) -> np.ndarray:
+            wanted = (candidate, line["classifier"])
+            mode = line["mode"] if candidate == line["candidate"] else "–"
+            chosen = choose(
+                folds, lambda row: (row["candidate"], row["classifier"]) == wanted and dose_of(row).mode == mode, truth
+            )
+            return np.array(
+                [
+                    metrics.score(
+                        truth.labels_N[a.fold.test], np.asarray(row["predicted_M"]), len(truth.classes)
+                    ).recall_K
+                    for a, row in zip(folds, chosen.rows, strict=True)
+                ]
+            )
+
+        change_JxK = recalls(line["candidate"]) - recalls(reference)
+        slopes_J = []
+        for change_K in change_JxK:
+            there = np.isfinite(change_K)
+            slopes_J.append(np.polyfit(halvings_K[there], change_K[there], 1)[0])
+        slope = verdict.compare(np.array(slopes_J), np.zeros(len(slopes_J)), test_to_train(folds))
+        change_K = np.nanmean(change_JxK, axis=0)
+        result.append(
+            {
+                "candidate": line["candidate"],
+                "mode": line["mode"],
+                "change_K": change_K,
+                "slope": {**slope._asdict(), "verdict": verdict.in_words(slope)},
+                "smallest": float(change_K[np.argmin(counts_K)]),
+                "largest": float(change_K[np.argmax(counts_K)]),
+            }
+        )
+    return result

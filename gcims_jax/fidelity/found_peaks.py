@@ -13,6 +13,15 @@ from gcims_jax.fidelity import peaks
 LOWEST = 4.0  # height of the smallest peak, in multiples of the noise of smoothed records
 REACH = 3.0  # points between two peaks that are taken for one
 WINDOW = 31  # points of an axis in which a peak's foot is looked for
+IDEALS = {
+    "shared peaks": "high",
+    "shared small peaks": "high",
+    "distance of shared peaks [points]": "low",
+    "|log ratio| of their heights": "low",
+    "|log ratio| of small peaks' heights": "low",
+    "|log ratio| of their widths": "low",
+    "relative difference in number of peaks": "low",
+}
 
 
 class Peaks(NamedTuple):
@@ -31,9 +40,11 @@ class Peaks(NamedTuple):
 
 def find_peaks(record_RxT: np.ndarray, lowest: float) -> Peaks:
     """Local maxima of the smoothed record that rise at least ``lowest``, and at all, above the ring around them."""
-    height_RxT, maximum_RxT = peaks.heights(record_RxT)
     smooth_RxT = ndimage.uniform_filter(record_RxT, 3, mode="nearest")
-    position_Mx2 = np.argwhere(maximum_RxT & (height_RxT >= lowest) & (height_RxT > 0.0))
+    position_Mx2 = np.argwhere(smooth_RxT >= ndimage.maximum_filter(smooth_RxT, 5, mode="nearest"))
+    height_M = smooth_RxT[tuple(position_Mx2.T)] - _surroundings(smooth_RxT, position_Mx2)
+    kept_M = (height_M >= lowest) & (height_M > 0.0)
+    position_Mx2, height_M = position_Mx2[kept_M], height_M[kept_M]
     with warnings.catch_warnings():
         # On an edge or a plateau a peak has no width.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -41,7 +52,15 @@ def find_peaks(record_RxT: np.ndarray, lowest: float) -> Peaks:
             (peak_widths(smooth_RxT[:, j], [i], wlen=WINDOW)[0][0], peak_widths(smooth_RxT[i], [j], wlen=WINDOW)[0][0])
             for i, j in position_Mx2
         ]
-    return Peaks(position_Mx2, height_RxT[tuple(position_Mx2.T)], np.array(widths, float).reshape(-1, 2))
+    return Peaks(position_Mx2, height_M, np.array(widths, float).reshape(-1, 2))
+
+
+def _surroundings(smooth_RxT: np.ndarray, position_Mx2: np.ndarray) -> np.ndarray:
+    """Median of the ring around each place: ``peaks.heights`` at a few places, for which a filter of all takes long."""
+    offsets_Lx2 = np.argwhere(peaks.RING)
+    padded_RxT = np.pad(smooth_RxT, len(peaks.RING) // 2, mode="edge")
+    ring_MxL = padded_RxT[tuple((position_Mx2[:, None] + offsets_Lx2).transpose(2, 0, 1))]
+    return np.partition(ring_MxL, ring_MxL.shape[1] // 2, axis=1)[:, ring_MxL.shape[1] // 2]
 
 
 def find_all(records_NxRxT: np.ndarray, lowest: float) -> list[Peaks]:
@@ -49,54 +68,48 @@ def find_all(records_NxRxT: np.ndarray, lowest: float) -> list[Peaks]:
     return [find_peaks(record_RxT, lowest) for record_RxT in records_NxRxT]
 
 
-def compare_peaks(a: Sequence[Peaks], b: Sequence[Peaks]) -> dict[str, tuple[float, str]]:
-    """Peaks of pairs of records of one class: the shared ones, and how far apart these are in place, height and width.
+def middle_height(records: Sequence[Peaks]) -> float:
+    """Median height of all their peaks: what counts as small lies below; 0 without peaks."""
+    every = np.concatenate([one.height_M for one in records])
+    return float(np.median(every)) if len(every) else 0.0
 
-    A peak of the second record is shared where the first has one within ``REACH`` points. Small peaks are the lower half
-    of those of the second records.
+
+def compare_peaks(one: Peaks, other: Peaks, middle: float) -> np.ndarray:
+    """Peaks of a record beside those of another of its class: shared ones, and how far apart in place, height and width.
+
+    A peak of the other is shared where the one has a peak within ``REACH`` points.
 
     Args:
-      a: of the records that are judged.
-      b: of as many records, each of the class of its partner.
+      one: of the record that is judged.
+      other: of the record that it is judged by.
+      middle: height up to which a peak counts as small.
 
     Returns:
-      By name, the figure and what is best, "high" or "low"; NaN where there are no peaks to compare.
+      For each of ``IDEALS`` a sum and what it is a sum over, Q×2: figures of many pairs are ratios of their sums.
     """
-    every = np.concatenate([one.height_M for one in b])
-    middle = float(np.median(every)) if len(every) else 0.0
-    shared, small, moved, ratios, small_ratios, widths, counts = ([] for _ in range(7))
-    for one, other in zip(a, b, strict=True):
-        counts.append(abs(len(one.height_M) - len(other.height_M)) / max(len(other.height_M), 1))
-        is_small_M = other.height_M <= middle
-        if not len(one.height_M):
-            shared.append(np.zeros(len(other.height_M), bool))
-            small.append(shared[-1][is_small_M])
-            continue
-        apart = np.linalg.norm(other.position_Mx2[:, None] - one.position_Mx2[None], axis=2)
-        nearest_M = apart.argmin(axis=1)
-        near_M = apart.min(axis=1) <= REACH
-        ratio_M = np.abs(np.log(one.height_M[nearest_M] / other.height_M))
-        shared.append(near_M)
-        small.append(near_M[is_small_M])
-        moved.append(apart.min(axis=1)[near_M])
-        ratios.append(ratio_M[near_M])
-        small_ratios.append(ratio_M[near_M & is_small_M])
-        # A peak without a width, on an edge, counts as a point.
-        widths.append(np.abs(np.log((one.width_Mx2[nearest_M] + 1) / (other.width_Mx2 + 1)))[near_M].ravel())
-
-    def mean(values: Sequence[np.ndarray]) -> float:
-        joined = np.concatenate(values) if values else np.empty(0)
-        return float(joined.mean()) if len(joined) else np.nan
-
-    return {
-        "shared peaks": (mean(shared), "high"),
-        "shared small peaks": (mean(small), "high"),
-        "distance of shared peaks [points]": (mean(moved), "low"),
-        "|log ratio| of their heights": (mean(ratios), "low"),
-        "|log ratio| of small peaks' heights": (mean(small_ratios), "low"),
-        "|log ratio| of their widths": (mean(widths), "low"),
-        "relative difference in number of peaks": (float(np.mean(counts)), "low"),
-    }
+    m = len(other.height_M)
+    small_M = other.height_M <= middle
+    counts = abs(len(one.height_M) - m) / max(m, 1), 1.0
+    if not (m and len(one.height_M)):
+        return np.array([(0.0, m), (0.0, small_M.sum()), *4 * [(0.0, 0.0)], counts])
+    apart_MxL = np.linalg.norm(other.position_Mx2[:, None] - one.position_Mx2[None], axis=2)
+    nearest_M, apart_M = apart_MxL.argmin(axis=1), apart_MxL.min(axis=1)
+    near_M = apart_M <= REACH
+    height_M = np.abs(np.log(one.height_M[nearest_M] / other.height_M))
+    # A peak without a width, on an edge, counts as a point.
+    width_M = np.abs(np.log((one.width_Mx2[nearest_M] + 1) / (other.width_Mx2 + 1))).mean(axis=1)
+    both_M = near_M & small_M
+    return np.array(
+        [
+            (near_M.sum(), m),
+            (both_M.sum(), small_M.sum()),
+            (apart_M[near_M].sum(), near_M.sum()),
+            (height_M[near_M].sum(), near_M.sum()),
+            (height_M[both_M].sum(), both_M.sum()),
+            (width_M[near_M].sum(), near_M.sum()),
+            counts,
+        ]
+    )
 
 
 class Followed(NamedTuple):

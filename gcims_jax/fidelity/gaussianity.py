@@ -11,10 +11,12 @@ from scipy import stats
 from scipy.spatial.distance import pdist
 
 from gcims_jax.errors import InputError
+from gcims_jax.evaluation import guard
 from gcims_jax.evaluation.verdict import holm
 from gcims_jax.fidelity import normality
 from gcims_jax.fidelity.energy import EnergyTest, energy_test
 from gcims_jax.fidelity.gaussian_null import LEVEL, TESTS, compute_statistics, find_power, null, p_values, tail_shares
+from gcims_jax.parts import Part
 
 POWER = 0.8  # what "Gaussian" asks of the tests at a class's size
 MAX_DIRECTIONS = 4  # with more, tests of all directions at once lose sight of one that is bimodal
@@ -95,17 +97,16 @@ class Diagnosis(NamedTuple):
     quantiles: QuantilePlot | None
 
 
-def diagnose(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> dict[int, Diagnosis]:
+def diagnose(latents: Part) -> dict[int, Diagnosis]:
     """Tests every class for being Gaussian, each on its own at 5 % false alarms.
 
     Args:
-      latents_NxDxD: latents of real records.
-      labels_N: their integer labels.
+      latents: real records in latent form, N×d×d.
 
     Raises:
       InputError: shapes that disagree, no records, latents that are not finite.
     """
-    latents_NxP = _flat(latents_NxDxD, labels_N)
+    latents_NxP, labels_N = _flat(latents), latents.labels_N
     return {int(k): diagnose_class(latents_NxP[labels_N == k]) for k in np.unique(labels_N)}
 
 
@@ -153,29 +154,28 @@ def run_tests(z_NxQ: np.ndarray) -> dict[str, Outcome]:
 
 
 def compare_draws(
-    seed: int,
-    train: tuple[np.ndarray, np.ndarray],
-    held_out: tuple[np.ndarray, np.ndarray],
-    draws: Mapping[str, np.ndarray],
-    permutations: int = 1999,
+    seed: int, train: Part, held_out: Part, draws: Mapping[str, Part], permutations: int = 1999
 ) -> dict[str, Comparison]:
     """Distance and spread, within classes, of each sampler's draws against held-out latents, and of the training latents.
 
     Args:
       seed: of the permutations.
-      train, held_out: latents and integer labels of the two parts.
+      train, held_out: records in latent form, N×d×d.
       draws: by sampler, one draw for each training record, with its label: distances of equal sizes compare.
       permutations: per test; there are two of each sampler.
 
     Returns:
       By sampler, the real training records first. Training and held-out latents differ too where the codec treats
       records that it has not seen differently, so read a sampler's distance beside theirs.
+
+    Raises:
+      LeakError: held-out records that the training part or a sampler has learned from, or of whose groups it has.
+      InputError: shapes that disagree, latents that are not finite.
     """
-    train_NxP, held_out_MxP = _flat(*train), _flat(*held_out)
-    labels = np.asarray(train[1]), np.asarray(held_out[1])
-    samples = {REAL: train_NxP, **{name: _flat(latents_SxDxD, train[1]) for name, latents_SxDxD in draws.items()}}
-    found = {}
-    for name, sample_NxP in samples.items():
+    guard.check_unseen(held_out, train, *draws.values())
+    held_out_MxP, found = _flat(held_out), {}
+    for name, sample in {REAL: train, **draws}.items():
+        sample_NxP, labels = _flat(sample), (sample.labels_N, held_out.labels_N)
         energy = energy_test(seed, sample_NxP, held_out_MxP, permutations, strata=labels)
         radii = _radii(sample_NxP, held_out_MxP, *labels)
         spread = energy_test(seed, *radii, permutations, strata=labels)
@@ -242,11 +242,11 @@ def _normal_quantiles(n: int) -> np.ndarray:
     return stats.norm.ppf((np.arange(n) + 0.5) / n)
 
 
-def _flat(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
-    latents = np.asarray(latents_NxDxD, np.float64)
-    if latents.ndim != 3 or 0 in latents.shape or np.shape(labels_N) != latents.shape[:1]:
+def _flat(part: Part) -> np.ndarray:
+    latents = np.asarray(part.x_NxRxT, np.float64)
+    if latents.ndim != 3 or 0 in latents.shape or np.shape(part.labels_N) != latents.shape[:1]:
         raise InputError(
-            f"latents: expected shape (N, d, d) and N labels, got {latents.shape} and {np.shape(labels_N)}"
+            f"latents: expected shape (N, d, d) and N labels, got {latents.shape} and {np.shape(part.labels_N)}"
         )
     if not np.all(np.isfinite(latents)):
         raise InputError(f"latents: expected finite numbers, got {np.sum(~np.isfinite(latents))} NaN or infinite")

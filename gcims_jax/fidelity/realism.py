@@ -1,28 +1,36 @@
 """Do synthetic records look like held-out real ones? Every figure beside what real training records reach.
 
-All comparisons are at equal size and equal class mix: draws of synthetic records against held-out ones, and draws of as
-many training records against the same, which is the null. Given the held-out records, a generator of the training
-records' own distribution would lie within the null's range. Distances are between scores on principal components of
-other training records, in units of the largest component's standard deviation.
+Synthetic and training records are compared with the same held-out ones, in the same number and class mix, on principal
+components of all three. Were synthetic records of one kind with real ones, synthetic and training records could change
+sides: exchanging them at random, class by class and whole groups together, gives the differences between both figures to
+expect by chance (Pitman 1937; Lehmann & Romano 2005, chapter 15). Every exchanged figure is computed as the figure itself
+is, a mean over as many draws. Measures are judged together, by the largest of their differences (Westfall & Young 1993): of
+generators that draw from the real distribution one in twenty gets a mark anywhere in its table.
+
+Two controls run through the same computation: real records in the place of synthetic ones, which should get no mark, and
+the same blurred, which should. Where blurred ones get none, there are too few records for the table to mean anything.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import SVC
+from scipy import ndimage
 
-from gcims_jax import linalg
 from gcims_jax.errors import InputError
-from gcims_jax.fidelity import energy, found_peaks, peaks
+from gcims_jax.evaluation import guard
+from gcims_jax.fidelity import distances, found_peaks, peaks
+from gcims_jax.fidelity.exchange import exchange
+from gcims_jax.parts import Part
 
-COMPONENTS = 20
-NEIGHBOURS = 5
 FEWEST = 10  # records a side
-POINTS = 1000  # of a record whose values are compared one by one
+MOST = 100  # records a side of one draw
 PEAK_RECORDS = 30  # of a kind in which peaks are looked for
+LEVEL = 0.05  # share of perfect generators with a mark in their table
+BLUR = 2.0  # points, of the positive control
+REAL, BLURRED = "real records", "blurred records"
+IDEALS = distances.IDEALS | found_peaks.IDEALS
+SHARES = ("classifier two-sample accuracy", "coverage", "shared peaks", "shared small peaks")  # at most 1
 
 
 class Measure(NamedTuple):
@@ -31,7 +39,7 @@ class Measure(NamedTuple):
     Attributes:
       synthetic: synthetic against held-out records, mean over draws.
       real: training against held-out records, the same way: the value to expect of perfect records.
-      low, high: 95 % of the draws of training records lie between.
+      low, high: between these all figures of a table lie in 95 % of the exchanges.
       ideal: "low", "high" or "half", what is best.
     """
 
@@ -51,89 +59,67 @@ class Measure(NamedTuple):
         return "closer than real records" if better and self.ideal != "half" else "unlike real records"
 
 
-def table(
-    seed: int,
-    train_NxRxT: np.ndarray,
-    train_labels_N: np.ndarray,
-    held_out_MxRxT: np.ndarray,
-    held_out_labels_M: np.ndarray,
-    synthetic_SxRxT: np.ndarray,
-    synthetic_labels_S: np.ndarray,
-    draws: int = 30,
-) -> dict[str, Measure]:
+class Table(NamedTuple):
     """All measures, by name.
 
+    Attributes:
+      measures: of the synthetic records.
+      controls: of half the training records in the place of synthetic ones and the other half as training records: as they
+        are (``REAL``) and blurred (``BLURRED``). The same for all generators with the same training and held-out records.
+    """
+
+    measures: dict[str, Measure]
+    controls: dict[str, dict[str, Measure]]
+
+
+def marked(measures: Mapping[str, Measure]) -> list[str]:
+    """Names of measures that are unlike, or closer than, those of real records."""
+    return [name for name, one in measures.items() if one.in_words() not in ("like real records", "nothing to compare")]
+
+
+def table(
+    seed: int, train: Part, held_out: Part, synthetic: Part, draws: int = 8, exchanges: int = 99, controls: bool = True
+) -> Table:
+    """All measures of synthetic records, and of the controls.
+
     Args:
-      seed: of the equal-sized draws, directions and permutations.
-      train_NxRxT, train_labels_N: real records that the generator has seen.
-      held_out_MxRxT, held_out_labels_M: real records that it has not.
-      synthetic_SxRxT, synthetic_labels_S: its records.
-      draws: to average over, 20 or more: the range is theirs.
+      seed: of draws, exchanges and directions.
+      train: real records that the generator has seen.
+      held_out: real records that it has not.
+      synthetic: its records; as many as training records of each class are used at most.
+      draws: to average over, in the figure and in every exchange.
+      exchanges: 19 or more.
+      controls: False leaves them out, where they are known from another generator.
 
     Raises:
-      InputError: shapes that disagree, values that are not finite, a held-out class without synthetic or with fewer than
-        two training records, fewer than ten records a side, too few draws.
+      LeakError: held-out records that the generator has learned from, or of whose groups it has.
+      InputError: shapes that disagree, values that are not finite, a held-out class without synthetic or training records,
+        fewer than ten records a side, too few draws or exchanges.
     """
-    sides = {
-        "training": (np.asarray(train_NxRxT), np.asarray(train_labels_N)),
-        "held-out": (np.asarray(held_out_MxRxT), np.asarray(held_out_labels_M)),
-        "synthetic": (np.asarray(synthetic_SxRxT), np.asarray(synthetic_labels_S)),
-    }
-    check_records({name: x for name, (x, _) in sides.items()})
-    for name, (x, labels) in sides.items():
-        if labels.shape != (len(x),):
-            raise InputError(f"{name} labels: expected one per record ({len(x)}), got shape {labels.shape}")
-    if draws < 20:
-        raise InputError(f"draws: expected 20 or more, got {draws}")
-    rng = np.random.default_rng(seed)
-    kinds = {"synthetic": sides["synthetic"], "real": sides["training"], "held-out": sides["held-out"]}
-    project = projection(np.concatenate([sides["training"][0], sides["held-out"][0]]))
-    counts = equal_counts({name: labels for name, (_, labels) in kinds.items()})
-    scores = {name: project(x) for name, (x, _) in kinds.items()}
-    stride = max(1, int(np.prod(train_NxRxT.shape[1:])) // POINTS)
-    points = {name: x.reshape(len(x), -1)[:, ::stride].astype(np.float32) for name, (x, _) in kinds.items()}
-    values: dict[str, dict[str, list[float]]] = {"synthetic": {}, "real": {}}
-    ideals: dict[str, str] = {}
-
-    def note(side: str, found: Mapping[str, tuple[float, str]]) -> None:
-        for name, (value, ideal) in found.items():
-            values[side].setdefault(name, []).append(value)
-            ideals[name] = ideal
-
-    for _ in range(draws):
-        rows = {name: _draw(rng, labels, counts) for name, (_, labels) in kinds.items()}
-        draw_seed = int(rng.integers(2**31))
-        for side in values:
-            a, b = ((scores[name][rows[name]], points[name][rows[name]]) for name in (side, "held-out"))
-            note(side, compare(draw_seed, a[0], b[0]) | {"error of marginals": (marginal_error(a[1], b[1]), "low")})
-
-    # Peaks take most of the time: they are found once, in some of the records, and halves of these are drawn.
-    lowest = found_peaks.LOWEST * peaks.noise_level(kinds["held-out"][0])
-    share = min(1.0, PEAK_RECORDS / sum(counts.values()))
-    few = {label: max(1, round(share * count)) for label, count in counts.items()}
-    some = {name: _draw(rng, labels, few) for name, (_, labels) in kinds.items()}
-    found = {name: found_peaks.find_all(kinds[name][0][rows], lowest) for name, rows in some.items()}
-    half = {label: max(1, count // 2) for label, count in few.items()}
-    for _ in range(draws):
-        rows = {name: _draw(rng, kinds[name][1][some[name]], half) for name in kinds}
-        drawn = {name: [found[name][i] for i in rows[name]] for name in kinds}
-        for side in values:
-            note(side, found_peaks.compare_peaks(drawn[side], drawn["held-out"]))
-    return {
-        name: Measure(
-            float(np.mean(values["synthetic"][name])),
-            float(np.mean(values["real"][name])),
-            *(float(q) for q in np.quantile(values["real"][name], [0.025, 0.975])),
-            ideal,
-        )
-        for name, ideal in ideals.items()
-    }
+    guard.check_unseen(held_out, train, synthetic)
+    check_records({"training": train, "held-out": held_out, "synthetic": synthetic})
+    if draws < 1:
+        raise InputError(f"draws: expected 1 or more, got {draws}")
+    if exchanges < 19:
+        raise InputError(f"exchanges: expected 19 or more, as 1 in 20 is the level, got {exchanges}")
+    check_enough(train, held_out, synthetic)
+    found = compare(seed, train, held_out, synthetic, draws, exchanges)
+    if not controls:
+        return Table(found, {})
+    ones_N = np.zeros(len(train), bool)
+    ones_N[np.argsort(train.labels_N, kind="stable")[::2]] = True
+    half_N = exchange(np.random.default_rng(seed), train.labels_N, train.groups_N, ones_N, 1)[0]
+    one, other = (train.take(np.flatnonzero(side)) for side in (half_N, ~half_N))
+    blurred = one.with_values(ndimage.gaussian_filter(one.x_NxRxT, (0.0, BLUR, BLUR)))
+    sides = {REAL: one, BLURRED: blurred}
+    return Table(found, {name: compare(seed, other, held_out, side, draws, exchanges) for name, side in sides.items()})
 
 
-def check_records(sides: Mapping[str, np.ndarray]) -> None:
+def check_records(sides: Mapping[str, Part]) -> None:
     """Raises InputError unless all are finite records of one shape, ten or more of each kind."""
-    shape = next(iter(sides.values())).shape[1:]
-    for name, x in sides.items():
+    shape = next(iter(sides.values())).x_NxRxT.shape[1:]
+    for name, part in sides.items():
+        x = part.x_NxRxT
         if x.ndim != 3 or x.shape[1:] != shape or len(x) < FEWEST or 0 in x.shape:
             raise InputError(
                 f"{name} records: expected {FEWEST} or more of one shape, N×R×T, got {x.shape} beside records of {shape}"
@@ -142,126 +128,137 @@ def check_records(sides: Mapping[str, np.ndarray]) -> None:
             raise InputError(f"{name} records: expected finite numbers, got NaN or infinite ones")
 
 
-def projection(others_NxRxT: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Scores on principal components of some records, in units of the largest component's standard deviation."""
-    basis = linalg.principal_basis(np.asarray(others_NxRxT, np.float32), COMPONENTS)
-    weights_FxC = basis.components_PxF.T
-    mean_F = basis.mean_RxT.ravel()
-    if not weights_FxC.shape[1]:  # records that are all the same
-        return lambda x_NxRxT: np.zeros((len(x_NxRxT), 1))
-    spread = float((others_NxRxT.reshape(len(others_NxRxT), -1) - mean_F).dot(weights_FxC[:, 0]).std(ddof=1))
-    return lambda x_NxRxT: (x_NxRxT.reshape(len(x_NxRxT), -1) - mean_F) @ weights_FxC / spread
-
-
-def equal_counts(labels: Mapping[str, np.ndarray]) -> dict[int, int]:
-    """Records per class that every side can give, the real training ones twice over so that draws of them differ.
-
-    Args:
-      labels: of "synthetic", "real" (training) and "held-out" records.
-
-    Raises:
-      InputError: a held-out class that a side lacks, or fewer than ten records in all.
-    """
-    counts = {}
-    for k in np.unique(labels["held-out"]).tolist():
-        there = {name: int(np.sum(labels_N == k)) for name, labels_N in labels.items()}
-        there["real"] //= 2
-        if lacking := [name for name, count in there.items() if not count]:
-            what = {"real": "2 or more training records"}.get(lacking[0], f"{lacking[0]} records")
-            raise InputError(f"class {k!r}: expected {what} beside the held-out ones, got fewer; leave the class out")
-        counts[k] = min(there.values())
-    if sum(counts.values()) < FEWEST:
+def check_enough(train: Part, held_out: Part, synthetic: Part) -> None:
+    """Raises InputError for a held-out class that a side lacks, or fewer than ten records a side of a comparison."""
+    for k in np.unique(held_out.labels_N).tolist():
+        for name, part in (("training", train), ("synthetic", synthetic)):
+            if k not in part.labels_N:
+                raise InputError(
+                    f"class {k!r}: expected {name} records beside the held-out ones, got none; leave it out"
+                )
+    if (most := sum(_counts(train, held_out, synthetic)[1].values())) < FEWEST:
         raise InputError(
-            f"records: expected enough for comparisons of {FEWEST} records a side, got {sum(counts.values())}; "
+            f"records: expected enough for comparisons of {FEWEST} records a side, got {most}; "
             "draw more synthetic records or hold out more"
         )
-    return counts
+
+
+def compare(seed: int, real: Part, held_out: Part, other: Part, draws: int, exchanges: int) -> dict[str, Measure]:
+    """Measures of other records and of real ones, both against held-out ones, with what exchanging them gives."""
+    rng = np.random.default_rng((seed, 1))
+    totals, counts = _counts(real, held_out, other)
+    if not counts:
+        return {name: Measure(*4 * [np.nan], ideal) for name, ideal in IDEALS.items()}
+    kinds = [part.take(_draw(rng, part.labels_N, totals)) for part in (real, other)]
+    held_out = held_out.take(np.flatnonzero(np.isin(held_out.labels_N, list(counts))))
+    groups = _matched(rng, *kinds)
+    labels_P = np.concatenate([part.labels_N for part in kinds])
+    other_P = np.arange(len(labels_P)) >= len(kinds[0])
+    other_BxP = np.concatenate([other_P[None], exchange(rng, labels_P, np.concatenate(groups), other_P, exchanges)])
+    at = distances.space(seed, np.concatenate([part.x_NxRxT for part in (*kinds, held_out)]))
+    by_P = [(np.flatnonzero(held_out.labels_N == k) + len(labels_P), count) for k, count in counts.items()]
+    sums_PxQx2 = _peak_sums(rng, kinds, held_out, counts)
+    figures_Bx2xQ = np.empty((exchanges + 1, 2, len(IDEALS)))
+    for b, other_P in enumerate(other_BxP):
+        a_DxM = [_draws(rng, _rows(labels_P, side_P, counts), draws) for side_P in (other_P, ~other_P)]
+        by_DxM = _draws(rng, by_P, draws)
+        found_DxQ = distances.compare(at, np.concatenate(a_DxM), np.concatenate([by_DxM, by_DxM]))
+        for side, side_P in enumerate((other_P, ~other_P)):
+            sums_Qx2 = sums_PxQx2[side_P].sum(axis=0)
+            shares_Q = np.divide(*sums_Qx2.T, out=np.full(len(sums_Qx2), np.nan), where=sums_Qx2[:, 1] > 0.0)
+            figures_Bx2xQ[b, side] = *found_DxQ[side * draws : (side + 1) * draws].mean(axis=0), *shares_Q
+    return _judge(figures_Bx2xQ)
+
+
+def _judge(figures_Bx2xQ: np.ndarray) -> dict[str, Measure]:
+    """Measures from the figures of other and real records, first as they are, then exchanged."""
+    difference_BxQ = figures_Bx2xQ[:, 0] - figures_Bx2xQ[:, 1]
+    # Both sides are alike, so differences are symmetric about 0.
+    spread_Q = np.sqrt(np.mean(difference_BxQ**2, axis=0))
+    sizes_BxQ = np.abs(difference_BxQ) / np.where(spread_Q > 0.0, spread_Q, 1.0)
+    largest_B = np.nanmax(np.where(np.isfinite(spread_Q), sizes_BxQ, 0.0), axis=1)
+    # The largest difference found is among so many largest ones in 5 % of tables.
+    limit = np.sort(largest_B)[::-1][int(LEVEL * len(largest_B))]
+    measures = {}
+    for q, (name, ideal) in enumerate(IDEALS.items()):
+        other, real = figures_Bx2xQ[0, :, q].tolist()
+        # Of rounding nobody is to blame.
+        reach = float(limit * spread_Q[q] * (1.0 + 1e-9) + 1e-9)
+        high = min(real + reach, 1.0) if name in SHARES else real + reach
+        measures[name] = Measure(other, real, max(real - reach, 0.0) if np.isfinite(reach) else np.nan, high, ideal)
+    return measures
+
+
+def _counts(real: Part, held_out: Part, other: Part) -> tuple[dict[int, int], dict[int, int]]:
+    """Records of each class that real and other side both have, and those of one draw.
+
+    Exchanged groups may leave a side short by half of the largest one; a draw asks for no more than is left.
+    """
+    totals, counts = {}, {}
+    for k in np.unique(held_out.labels_N).tolist():
+        sizes = [np.unique(part.groups_N[part.labels_N == k], return_counts=True)[1] for part in (real, other)]
+        if not all(map(len, sizes)):
+            continue
+        totals[k] = min(int(size.sum()) for size in sizes)
+        left = totals[k] - max(int(size.max()) for size in sizes) // 2
+        counts[k] = max(1, min(int(np.sum(held_out.labels_N == k)), left))
+    share = min(1.0, MOST / max(sum(counts.values()), 1))
+    return totals, {k: max(1, round(share * count)) for k, count in counts.items()}
+
+
+def _matched(rng: np.random.Generator, real: Part, other: Part) -> list[np.ndarray]:
+    """Groups of real and other records, in the same number of each class.
+
+    Synthetic records have no groups: at random they form some like the real ones, so that whole real groups can be
+    exchanged with as many synthetic records of the same classes.
+    """
+    groups_N = other.groups_N
+    if len(np.unique(groups_N)) == len(groups_N):
+        groups_N = np.empty(len(other), real.groups_N.dtype)
+        for k in np.unique(real.labels_N):
+            groups_N[rng.permutation(np.flatnonzero(other.labels_N == k))] = real.groups_N[real.labels_N == k]
+    return [np.char.add("real ", real.groups_N.astype(str)), np.char.add("other ", groups_N.astype(str))]
 
 
 def _draw(rng: np.random.Generator, labels_N: np.ndarray, counts: Mapping[int, int]) -> np.ndarray:
-    """Indices of so many records of each class, one class after the other."""
+    """Positions of so many records of each class, one class after the other."""
     return np.concatenate([rng.permutation(np.flatnonzero(labels_N == k))[:c] for k, c in counts.items()])
 
 
-def compare(seed: int, a_MxC: np.ndarray, b_MxC: np.ndarray) -> dict[str, tuple[float, str]]:
-    """Distances between the scores of two sets of equal size, each with what is ideal."""
-    mmd, mmd_p = kernel_test(seed, a_MxC, b_MxC)
-    density, coverage = density_coverage(b_MxC, a_MxC)
-    return {
-        "sliced Wasserstein distance": (sliced_wasserstein(seed, a_MxC, b_MxC), "low"),
-        "energy distance": (energy.energy_distance(a_MxC, b_MxC), "low"),
-        "maximum mean discrepancy": (mmd, "low"),
-        "its permutation p-value": (mmd_p, "high"),
-        "classifier two-sample accuracy": (two_sample_accuracy(seed, a_MxC, b_MxC), "half"),
-        "density": (density, "high"),
-        "coverage": (coverage, "high"),
-        "error of correlations": (correlation_error(a_MxC, b_MxC), "low"),
-    }
+def _rows(labels_P: np.ndarray, side_P: np.ndarray, counts: Mapping[int, int]) -> list[tuple[np.ndarray, int]]:
+    """Records of a side by class, and how many of them a draw takes."""
+    return [(np.flatnonzero(side_P & (labels_P == k)), count) for k, count in counts.items()]
 
 
-def sliced_wasserstein(seed: int, a_MxC: np.ndarray, b_MxC: np.ndarray, directions: int = 50) -> float:
-    """Mean over random directions of the 1-Wasserstein distance between projections (Rabin et al. 2011).
+def _draws(rng: np.random.Generator, classes: list[tuple[np.ndarray, int]], draws: int) -> np.ndarray:
+    """D×M positions: draws without repetition, and none again before all records had their turn.
 
-    Of two sets of equal size that is the mean distance between sorted values.
+    Only a side that an exchange of unequal groups has left short repeats records.
     """
-    directions_CxB = np.random.default_rng(seed).standard_normal((a_MxC.shape[1], directions))
-    directions_CxB /= np.linalg.norm(directions_CxB, axis=0)
-    a_MxB, b_MxB = (np.sort(x_MxC @ directions_CxB, axis=0) for x_MxC in (a_MxC, b_MxC))
-    return float(np.mean(np.abs(a_MxB - b_MxB)))
+    columns = []
+    for own, count in classes:
+        own = own if len(own) >= count else np.resize(own, count)
+        turns = len(own) // count
+        passes = [rng.permutation(own)[: turns * count].reshape(turns, count) for _ in range(-(-draws // turns))]
+        columns.append(np.concatenate(passes)[:draws])
+    return np.concatenate(columns, axis=1)
 
 
-def kernel_test(seed: int, a_MxC: np.ndarray, b_MxC: np.ndarray, permutations: int = 99) -> tuple[float, float]:
-    """Maximum mean discrepancy with a Gaussian kernel at the median distance, and its permutation p-value.
+def _peak_sums(rng: np.random.Generator, kinds: list[Part], held_out: Part, counts: Mapping[int, int]) -> np.ndarray:
+    """Peaks of each real and other record beside those of all held-out ones of its class, P×Q×2.
 
-    Gretton et al. 2012, JMLR 13:723; the biased estimate, its square root.
+    To find peaks takes most of the time: they are found in some records only, the others have zeros.
     """
-    squared = euclidean_distances(np.concatenate([a_MxC, b_MxC]), squared=True)
-    kernel = np.exp(-squared / (np.median(squared[squared > 0.0]) if np.any(squared > 0.0) else 1.0))
-    weights = np.repeat([1.0 / len(a_MxC), -1.0 / len(b_MxC)], [len(a_MxC), len(b_MxC)])
-    orders = np.argsort(np.random.default_rng(seed).random((permutations, len(weights))), axis=1)
-    weights_BxM = np.concatenate([weights[None], weights[orders]])
-    values_B = np.einsum("bm,bm->b", weights_BxM @ kernel, weights_BxM)
-    # Equal splits differ by rounding only and count as equal.
-    reached = np.sum(values_B[1:] >= values_B[0] - 1e-12)
-    return float(np.sqrt(max(values_B[0], 0.0))), float((1 + reached) / (permutations + 1))
-
-
-def two_sample_accuracy(seed: int, a_MxC: np.ndarray, b_MxC: np.ndarray) -> float:
-    """Cross-validated accuracy of a support vector machine that tells one set from the other; one half where alike.
-
-    Lopez-Paz & Oquab 2017 (C2ST). Its kernel is Gaussian, so it sees differences of spread and shape, not of means alone.
-    """
-    both = np.concatenate([a_MxC, b_MxC])
-    both = both / np.maximum(both.std(axis=0), 1e-12)
-    sides = np.repeat([0, 1], [len(a_MxC), len(b_MxC)])
-    folds = StratifiedKFold(5, shuffle=True, random_state=seed).split(both, sides)
-    right = [np.mean(SVC().fit(both[fit], sides[fit]).predict(both[test]) == sides[test]) for fit, test in folds]
-    return float(np.mean(right))
-
-
-def density_coverage(real_MxC: np.ndarray, other_SxC: np.ndarray) -> tuple[float, float]:
-    """Density and coverage (Naeem et al. 2020) with k = 5 neighbours, fewer in small sets.
-
-    Balls reach to each real record's k-th nearest real neighbour; a record on the edge counts as inside, so identical
-    sets are covered.
-    """
-    k = min(NEIGHBOURS, len(real_MxC) - 1)
-    within = euclidean_distances(real_MxC)
-    np.fill_diagonal(within, 0.0)
-    radius_M = np.sort(within, axis=1)[:, k]
-    inside_MxS = euclidean_distances(real_MxC, other_SxC) <= radius_M[:, None] * (1 + 1e-6)
-    return float(inside_MxS.sum() / (k * len(other_SxC))), float(np.mean(inside_MxS.any(axis=1)))
-
-
-def marginal_error(a_MxF: np.ndarray, b_MxF: np.ndarray) -> float:
-    """Mean over points of the distance between sorted values (1-Wasserstein), in units of the points' pooled spread."""
-    spread = np.sqrt(np.mean(np.var(b_MxF, axis=0)))
-    return float(np.mean(np.abs(np.sort(a_MxF, axis=0) - np.sort(b_MxF, axis=0))) / max(spread, 1e-12))
-
-
-def correlation_error(a_MxC: np.ndarray, b_MxC: np.ndarray) -> float:
-    """Mean absolute difference of the correlations between principal component scores."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        a, b = (np.nan_to_num(np.atleast_2d(np.corrcoef(x, rowvar=False))) for x in (a_MxC, b_MxC))
-    pairs = np.triu_indices(len(a), 1)
-    return float(np.mean(np.abs(a[pairs] - b[pairs]))) if len(pairs[0]) else 0.0
+    lowest = found_peaks.LOWEST * peaks.noise_level(held_out.x_NxRxT)
+    share = min(1.0, PEAK_RECORDS / sum(counts.values()))
+    few = {k: max(1, round(share * count)) for k, count in counts.items()}
+    rows = [_draw(rng, part.labels_N, few) for part in (*kinds, held_out)]
+    found = [found_peaks.find_all(part.x_NxRxT[r], lowest) for part, r in zip((*kinds, held_out), rows, strict=True)]
+    middle = found_peaks.middle_height(found[2])
+    own = {k: [found[2][i] for i in np.flatnonzero(held_out.labels_N[rows[2]] == k)] for k in counts}
+    sums_PxQx2 = np.zeros((sum(map(len, kinds)), len(found_peaks.IDEALS), 2))
+    for offset, part, r, here in zip((0, len(kinds[0])), kinds, rows[:2], found[:2], strict=True):
+        for i, one in zip(r, here, strict=True):
+            pairs = [found_peaks.compare_peaks(one, by, middle) for by in own[part.labels_N[i]]]
+            sums_PxQx2[offset + i] = np.sum(pairs, axis=0)
+    return sums_PxQx2

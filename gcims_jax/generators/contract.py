@@ -1,42 +1,78 @@
 """What every generator of records is, and what several share."""
 
-from collections.abc import Callable
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from gcims_jax import parts
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
 
 
-class FittedCodec(NamedTuple):
-    """A codec that has learned.
+class Description(NamedTuple):
+    """What a fitted generator does.
 
     Attributes:
-      encode: ``encode(x_NxRxT) -> latents_NxDxD``.
-      decode: ``decode(latents_SxDxD) -> x_SxRxT``.
+      changes: False where it chose to change nothing: its records are plain copies.
+      text: what it chose, one short sentence for tables.
     """
 
-    encode: Callable[[np.ndarray], np.ndarray]
-    decode: Callable[[np.ndarray], np.ndarray]
-
-
-FitCodec = Callable[[Array, np.ndarray], FittedCodec]
+    changes: bool
+    text: str
 
 
 class Generator(NamedTuple):
-    """A way to make synthetic records.
+    """A way to make synthetic records; ``make`` puts one together.
 
     Attributes:
-      fit: ``fit(key, x_NxRxT, labels_N, *, fit_codec, **options) -> state``, of training records on the [0, 1] scale and
-        their integer labels; ``fit_codec(key, x_NxRxT)`` gives a codec where one is needed.
-      sample: ``sample(key, state, labels_S) -> x_SxRxT`` float32, one record per label; same key, same records.
+      fit: ``fit(key, part, **options) -> Learned``, of training records on the [0, 1] scale; carries their origin.
+      sample: ``sample(key, learned, labels_S) -> Part``, one synthetic record per label, in this order, with the origin of
+        what was learned; same key, same records.
+      options: names of the options of ``fit`` and their values where none are given.
+      describe: ``describe(learned) -> Description``.
     """
 
-    fit: Callable[..., Any]
-    sample: Callable[[Array, Any, np.ndarray], np.ndarray]
+    fit: Callable[..., Learned]
+    sample: Callable[[Array, Learned, np.ndarray], Part]
+    options: Mapping[str, Any]
+    describe: Callable[[Learned], Description]
+
+
+def make(
+    fit: Callable[..., Any],
+    sample: Callable[[Array, Any, np.ndarray], np.ndarray],
+    describe: Callable[[Any], Description],
+    options: Mapping[str, Any] | None = None,
+) -> Generator:
+    """A generator of inner functions that know of no origin: it is attached here, and only here.
+
+    Args:
+      fit: ``fit(key, part, **options) -> state``.
+      sample: ``sample(key, state, labels_S) -> x_SxRxT``; raises InputError for a label that was not there in training.
+      describe: ``describe(state) -> Description``.
+      options: of ``fit`` and their values where none are given; None reads them from its keyword-only parameters.
+    """
+    if options is None:
+        parameters = inspect.signature(fit).parameters.values()
+        options = {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def fit_part(key: Array, part: Part, **given: Any) -> Learned:
+        check_part(part)
+        check_options(options, given)
+        return parts.learn(functools.partial(fit, key), part, **given)
+
+    def sample_part(key: Array, learned: Learned, labels_S: np.ndarray) -> Part:
+        labels_S = np.asarray(labels_S)
+        return parts.synthetic(sample(key, learned.value, labels_S), labels_S, learned.origin)
+
+    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value))
 
 
 class Pool(NamedTuple):
@@ -50,12 +86,31 @@ class Pool(NamedTuple):
 
     x_NxRxT: np.ndarray
     labels_N: np.ndarray
-    options: dict[str, Any]
+    options: Mapping[str, Any]
 
 
 def numpy_rng(key: Array) -> np.random.Generator:
     """A numpy generator that depends on nothing but the key."""
     return np.random.default_rng(np.asarray(jax.random.bits(key, (4,))))
+
+
+def check_part(part: Any) -> None:
+    """Raises InputError unless these are records that know where they come from."""
+    if not isinstance(part, Part):
+        raise InputError(
+            f"generator: expected a Part, records that know where they come from, got {type(part).__name__}; make one with "
+            "parts.from_records, or of arrays with parts.from_arrays"
+        )
+    if not len(part):
+        raise InputError("generator: expected training records, got a part without any")
+
+
+def check_options(known: Mapping[str, Any], given: Iterable[str], of: str = "generator") -> None:
+    """Raises InputError for an option that is not known, naming those that are and the nearest."""
+    if unknown := sorted(set(given) - set(known)):
+        near = difflib.get_close_matches(unknown[0], known, 1)
+        remedy = f"did you mean {near[0]!r}?" if near else "leave it out"
+        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}; {remedy}")
 
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:

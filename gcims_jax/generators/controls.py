@@ -6,8 +6,8 @@ import jax
 import numpy as np
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
-from gcims_jax.errors import InputError
-from gcims_jax.generators.contract import Generator, Pool, check_labels, check_size, numpy_rng, pick
+from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, check_size, make, numpy_rng, pick
+from gcims_jax.parts import Part
 
 Array = jax.Array
 
@@ -22,20 +22,25 @@ def changed_copies(
       **defaults: options of ``fit`` and their values, sizes of 0 or more.
     """
 
-    def fit(
-        key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, **options: float
-    ) -> Pool:
-        if unknown := sorted(set(options) - set(defaults)):
-            raise InputError(f"generator: expected options {sorted(defaults)}, got {unknown[0]!r}")
-        sizes = {name: check_size(name, options.get(name, default)) for name, default in defaults.items()}
-        return Pool(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), sizes)
+    def fit(key: Array, part: Part, **options: float) -> Pool:
+        return _pool(part, {name: check_size(name, size) for name, size in {**defaults, **options}.items()})
 
     def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
         rng = numpy_rng(key)
         picked_S = pick(rng, state.labels_N, labels_S)
         return change(rng, state.x_NxRxT[picked_S], state, picked_S).astype(np.float32)
 
-    return Generator(fit, sample)
+    return make(fit, sample, _describe, defaults)
+
+
+def _pool(part: Part, options: dict[str, float]) -> Pool:
+    return Pool(np.asarray(part.x_NxRxT, np.float32), part.labels_N, options)
+
+
+def _describe(pool: Pool) -> Description:
+    """Copies without an option, or with one of 0, are plain ones."""
+    text = ", ".join(f"{name} {value:g}" for name, value in pool.options.items())
+    return Description(any(pool.options.values()), text or "copies")
 
 
 def _same(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
@@ -80,21 +85,20 @@ def _masked(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S:
 
 
 def _mixed(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
-    """Mixed with another record of the class, weights from Beta(a, a) (mixup, Zhang et al. 2018, within classes)."""
+    """Mixed with a record of the class, weights from Beta(a, a) (mixup, Zhang et al. 2018, within classes).
+
+    It may be the record itself, or another measurement of its sample.
+    """
     other_S = pick(rng, pool.labels_N, pool.labels_N[picked_S])
     weight_S = rng.beta(pool.options["concentration"], pool.options["concentration"], len(picked_S))[:, None, None]
     return weight_S * x_SxRxT + (1.0 - weight_S) * pool.x_NxRxT[other_S]
 
 
-def _oversampler(make: Callable[..., object], **defaults: float) -> Generator:
+def _oversampler(library: Callable[..., object], **defaults: float) -> Generator:
     """A generator around an over-sampler of imbalanced-learn on whole records; classes with one record are repeated."""
 
-    def fit(
-        key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, **options: float
-    ) -> Pool:
-        if unknown := sorted(set(options) - set(defaults)):
-            raise InputError(f"generator: expected options {sorted(defaults)}, got {unknown[0]!r}")
-        return Pool(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), {**defaults, **options})
+    def fit(key: Array, part: Part, **options: float) -> Pool:
+        return _pool(part, {**defaults, **options})
 
     def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
         rng = numpy_rng(key)
@@ -109,17 +113,18 @@ def _oversampler(make: Callable[..., object], **defaults: float) -> Generator:
             # The library over-samples one class against another; which one makes no difference to the first.
             count = int(own.sum())
             seed = int(rng.integers(2**31))
-            sampler = make({1: count + int(wanted.sum())}, count, seed, **state.options)
+            sampler = library({1: count + int(wanted.sum())}, count, seed, **state.options)
             x, y = sampler.fit_resample(
                 np.concatenate([rows_NxF[own], rows_NxF[own][:2]]), np.repeat([1, 0], [count, 2])
             )
             result[wanted] = x[np.flatnonzero(y == 1)[count:]].reshape(-1, *result.shape[1:])
         return result
 
-    return Generator(fit, sample)
+    return make(fit, sample, _describe, defaults)
 
 
 def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> SMOTE:
+    """As the library has it: neighbours may be measurements of one sample, and what lies between these is nearly a copy."""
     return SMOTE(sampling_strategy=target, k_neighbors=min(int(neighbours), count - 1), random_state=seed)
 
 

@@ -14,8 +14,8 @@ With ``centre="class"`` both vary around the means of the class instead: a Gauss
 Such draws know no training record by heart, which helps classifiers that overfit; draws around records keep all detail.
 
 How far draws go, and how stiff warps are, is chosen inside the training part, by how well a classifier of copies of some of
-its records tells the class of the others (``ridge``). Around records, where warps do not pay nothing is warped, and where
-amplitudes add nothing they stay.
+its records tells the class of the others (``ridge``); records of one sample are all among these or none. Around records,
+where warps do not pay nothing is warped, and where amplitudes add nothing they stay.
 """
 
 import dataclasses
@@ -28,8 +28,12 @@ import jax
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.generators.contract import FitCodec, FittedCodec, Generator, check_size, numpy_rng, pick
+from gcims_jax.generators import codecs
+from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
+from gcims_jax.generators.contract import Description, check_size, make, numpy_rng, pick
+from gcims_jax.generators.groups import pays, split_groups
 from gcims_jax.generators.ridge import Scores, class_scores, judge
+from gcims_jax.parts import Part
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import RegistrationConfig
 
@@ -40,7 +44,9 @@ SIZES = (0.5, 1.0, 1.5, 2.0)
 AMPLITUDES = (0.3, 0.6, 1.0)
 SPLITS = 3  # of the training part, to choose sizes by
 COPIES = 4  # of each class, in multiples of the largest, to try a size with
-THRESHOLD = 2.0  # standard errors by which something has to pay; the best of many is taken, so one is not enough
+THRESHOLD = (
+    2.0  # standard errors of groups by which something has to pay; the best of many is taken, so one is not enough
+)
 CENTRES = ("record", "class")
 
 
@@ -105,10 +111,9 @@ class PhaseAmplitude(NamedTuple):
 
 def fit(
     key: Array,
-    x_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
+    part: Part,
     *,
-    fit_codec: FitCodec,
+    codec: CodecOption = Tucker(),
     phase: float | str = "choose",
     amplitude: float | str = "choose",
     stiffness: float | str = "choose",
@@ -121,9 +126,8 @@ def fit(
 
     Args:
       key: of the codec and of all that is tried.
-      x_NxRxT: training records on the [0, 1] scale.
-      labels_N: their classes.
-      fit_codec: of registered records.
+      part: training records on the [0, 1] scale.
+      codec: of registered records.
       phase, amplitude: sizes, 0 for none, or "choose".
       stiffness: of the registration, or "choose".
       joint: 1 draws phase and amplitude from the same records, so that what goes together stays together.
@@ -134,7 +138,7 @@ def fit(
     Raises:
       InputError: options out of range, axes too short for the knots of the warps.
     """
-    x_NxRxT, labels_N = np.asarray(x_NxRxT, np.float32), np.asarray(labels_N)
+    part = part.with_values(np.asarray(part.x_NxRxT, np.float32))
     if centre not in CENTRES:
         raise InputError(f"phase_amplitude.centre: expected one of {list(CENTRES)}, got {centre!r}")
     phases = (_size("phase", phase),) if phase != "choose" else SIZES
@@ -143,20 +147,20 @@ def fit(
         stiffnesses = (_size("stiffness", stiffness),)
     amplitudes = (_size("amplitude", amplitude),) if amplitude != "choose" else AMPLITUDES
     base = RegistrationConfig() if anchor == "" else RegistrationConfig(anchor=float(anchor), anchored=True)
-    registration.check_shape(x_NxRxT.shape[1:], base)
+    registration.check_shape(part.x_NxRxT.shape[1:], base)
     codec_key, choice_key = jax.random.split(key)
 
     @functools.lru_cache(maxsize=len(STIFFNESS) * (SPLITS + 1))
     def separated(stiffness: float, split: int) -> Separated:
-        learn = split_N != split
-        return _separate(codec_key, x_NxRxT[learn], labels_N[learn], base, stiffness, fit_codec, bool(leave_out))
+        learn = part.take(np.flatnonzero(split_N != split))
+        return _separate(codec_key, learn, base, stiffness, codec, bool(leave_out))
 
-    split_N = _split(numpy_rng(choice_key), labels_N)
+    split_N = split_groups(numpy_rng(choice_key), part.labels_N, part.groups_N, SPLITS)
 
     @functools.cache
     def scores(sizes: Sizes) -> Scores:
         without = functools.partial(separated, sizes.stiffness)
-        return _scores(choice_key, without, sizes, centre, x_NxRxT, labels_N, split_N)
+        return _scores(choice_key, without, sizes, centre, part, split_N)
 
     still = Sizes(stiffnesses[0], 0.0, 0.0)
     moving = [Sizes(*sizes, 0.0) for sizes in itertools.product(stiffnesses, phases)]
@@ -176,25 +180,15 @@ def fit(
 
 def _pays(scores: Callable[[Sizes], Scores], candidates: list[Sizes], without: Sizes) -> bool:
     """Whether the candidate of the least squared error is better than doing without by ``THRESHOLD`` standard errors."""
-    gain_CxM = np.stack([scores(without).squared_M - scores(sizes).squared_M for sizes in candidates])
-    gain_M = gain_CxM[np.argmax(gain_CxM.mean(axis=1))]
-    return bool(gain_M.mean() > THRESHOLD * gain_M.std() / np.sqrt(max(len(gain_M) - 1, 1)))
+    gain_CxG = np.stack([scores(without).squared_G - scores(sizes).squared_G for sizes in candidates])
+    return pays(gain_CxG[np.argmax(gain_CxG.mean(axis=1))], THRESHOLD)
 
 
 def _likeliest(scores: Callable[[Sizes], Scores], candidates: list[Sizes]) -> Sizes:
     """The candidate by which the classes of held-out records are most likely."""
     if len(candidates) == 1:
         return candidates[0]
-    return max(candidates, key=lambda sizes: float(scores(sizes).likelihood_M.mean()))
-
-
-def _split(rng: np.random.Generator, labels_N: np.ndarray) -> np.ndarray:
-    """Number of the split that each record is held out in, classes spread over all."""
-    split_N = np.empty(len(labels_N), int)
-    for label in np.unique(labels_N):
-        own = rng.permutation(np.flatnonzero(labels_N == label))
-        split_N[own] = (np.arange(len(own)) + rng.integers(SPLITS)) % SPLITS
-    return split_N
+    return max(candidates, key=lambda sizes: float(scores(sizes).likelihood_G.mean()))
 
 
 def _scores(
@@ -202,11 +196,11 @@ def _scores(
     separated_without: Callable[[int], Separated],
     sizes: Sizes,
     centre: str,
-    x_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
+    part: Part,
     split_N: np.ndarray,
 ) -> Scores:
     """How well what was learned without its split tells the class of each record, if the class was there."""
+    x_NxRxT, labels_N = part.x_NxRxT, part.labels_N
     classes_K = np.unique(labels_N)
     scores_NxK = np.full((len(labels_N), len(classes_K)), np.nan)
     for split in np.unique(split_N):
@@ -226,34 +220,29 @@ def _scores(
             jitter_Cx2 = 0.5 / (np.array(x_NxRxT.shape[1:]) - 1) * rng.standard_normal((len(owner_C), 2))
             copies_CxRxT = _draw(rng, separated, sizes, owner_C, joint=False, jitter_Sx2=jitter_Cx2)
         scores_NxK[held] = class_scores(x_NxRxT[held], copies_CxRxT, labels_C, classes_K)
-    return judge(scores_NxK, labels_N, classes_K)
+    return judge(scores_NxK, labels_N, part.groups_N, classes_K)
 
 
 def _separate(
-    key: Array,
-    x_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
-    base: RegistrationConfig,
-    stiffness: float,
-    fit_codec: FitCodec,
-    leave_out: bool,
+    key: Array, part: Part, base: RegistrationConfig, stiffness: float, codec: CodecOption, leave_out: bool
 ) -> Separated:
     """Registers training records and learns how warps and latents vary within classes."""
+    x_NxRxT, labels_N = part.x_NxRxT, part.labels_N
     config = dataclasses.replace(base, stiffness=stiffness)
-    registered = registration.fit(x_NxRxT, labels_N, config).labelled
+    registered = registration.fit(part, config).labelled
     counts_N = ~registered.at_bound_N if leave_out else np.ones(len(labels_N), bool)
     phase_NxP, degrees = _within(np.asarray(registered.theta_NxP, np.float64), labels_N, counts_N)
     unit_P = registration.spread(config)
     # As large in their own units as what was learned, on average.
     share = np.sqrt(np.sum((phase_NxP / unit_P) ** 2) / max(degrees, 1) / len(unit_P))
     aligned_NxRxT = registration.apply(registered.theta_NxP, x_NxRxT, config)
-    codec = fit_codec(key, aligned_NxRxT)
-    latents_NxDxD = np.asarray(codec.encode(aligned_NxRxT))
+    fitted = codecs.fit(key, part.with_values(aligned_NxRxT), codec).value
+    latents_NxDxD = np.asarray(fitted.encode(aligned_NxRxT))
     amplitude_NxDxD, _ = _within(latents_NxDxD, labels_N, np.ones(len(labels_N), bool))
     shrinkage = len(unit_P) / (len(unit_P) + degrees)
     return Separated(
         config, x_NxRxT, labels_N, registered, phase_NxP, share * unit_P, shrinkage, latents_NxDxD, amplitude_NxDxD,
-        degrees, codec,
+        degrees, fitted,
     )  # fmt: skip
 
 
@@ -340,4 +329,14 @@ def _size(name: str, value: Any) -> float:
     return check_size(f"phase_amplitude.{name}", number)
 
 
-phase_amplitude = Generator(fit, sample)
+def _describe(state: PhaseAmplitude) -> Description:
+    sizes = state.sizes
+    text = f"phase {sizes.phase:g}, amplitude {sizes.amplitude:g}, stiffness {sizes.stiffness:g}"
+    if state.centre == "class":
+        return Description(True, text + ", around class means")
+    if state.separated.degrees and (sizes.phase or sizes.amplitude):
+        return Description(True, text)
+    return Description(False, "neither phase nor amplitude: plain copies")
+
+
+phase_amplitude = make(fit, sample, _describe)

@@ -7,6 +7,8 @@ from scipy import linalg
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
+from gcims_jax.generators.groups import group_means
+
 PENALTY = 0.1
 LOG_SHARPNESS = (-2.0, 5.0)  # range of the logarithm that is searched
 
@@ -38,39 +40,41 @@ def class_scores(
 
 
 class Scores(NamedTuple):
-    """How well M records' own classes are told; both judge the same scores.
+    """How well the own classes of the records of G groups are told, means of each group; both judge the same scores.
 
     Attributes:
-      squared_M: squared error of the indicators: small differences show, but copies that spread further lower all scores,
+      squared_G: squared error of the indicators: small differences show, but copies that spread further lower all scores,
         whatever class they tell, and look worse than they are.
-      likelihood_M: log-probability of the own class by a softmax as sharp as makes all most likely (temperature scaling:
+      likelihood_G: log-probability of the own class by a softmax as sharp as makes all most likely (temperature scaling:
         Guo et al. 2017, arXiv:1706.04599), which does not mind that.
     """
 
-    squared_M: np.ndarray
-    likelihood_M: np.ndarray
+    squared_G: np.ndarray
+    likelihood_G: np.ndarray
 
 
-def judge(scores_NxK: np.ndarray, labels_N: np.ndarray, classes_K: np.ndarray) -> Scores:
+def judge(scores_NxK: np.ndarray, labels_N: np.ndarray, groups_N: np.ndarray, classes_K: np.ndarray) -> Scores:
     """Judges the scores of the M among N records that have any.
 
     Args:
       scores_NxK: from ``class_scores``; rows of NaN for records that have none.
       labels_N: classes of the records, of those among ``classes_K``.
+      groups_N: groups of the records.
       classes_K: in the order of the scores.
     """
     has_N = ~np.isnan(scores_NxK).any(axis=1)
     if not has_N.any():
         return Scores(np.zeros(1), np.zeros(1))
-    scores_MxK, own_M = scores_NxK[has_N], np.searchsorted(classes_K, labels_N[has_N])
+    scores_MxK, own_M, groups_M = scores_NxK[has_N], np.searchsorted(classes_K, labels_N[has_N]), groups_N[has_N]
     wanted_MxK = 2.0 * (own_M[:, None] == np.arange(len(classes_K))) - 1.0
     squared_MxK = np.where(np.isfinite(scores_MxK), scores_MxK - wanted_MxK, 0.0) ** 2
 
     def likelihood(log_sharpness: float) -> np.ndarray:
-        return log_softmax(np.exp(log_sharpness) * scores_MxK, axis=1)[np.arange(len(own_M)), own_M]
+        likelihood_MxK = log_softmax(np.exp(log_sharpness) * scores_MxK, axis=1)
+        return group_means(likelihood_MxK[np.arange(len(own_M)), own_M], groups_M)
 
     best = minimize_scalar(lambda a: -likelihood(a).mean(), bounds=LOG_SHARPNESS, method="bounded").x
-    return Scores(squared_MxK.sum(axis=1), likelihood(best))
+    return Scores(group_means(squared_MxK.sum(axis=1), groups_M), likelihood(best))
 
 
 def _kernel(a_MxF: np.ndarray, b_CxF: np.ndarray, gamma: float) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Training records with their axes warped: peaks move as they do between runs.
 
 ``warp`` takes a hand-set size. ``tuned_warp`` chooses size and smoothness of each axis inside the training part: by how
-well warped copies of the other training records tell the class of each training record. Where the axes stand still no warp
-tells it best, and none is taken.
+well warped copies of the other training records tell the class of each training record. Records of the same sample do not
+count as others. Where the axes stand still no warp tells it best, and none is taken.
 """
 
 import functools
@@ -13,7 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax.generators.contract import Generator, check_size, numpy_rng, pick
+from gcims_jax.generators.contract import Description, check_size, make, numpy_rng, pick
+from gcims_jax.generators.groups import group_means, pays
+from gcims_jax.parts import Part
 from gcims_jax.phase import warp as warping
 from gcims_jax.phase.warp import FAST, SLOW, Spread
 
@@ -21,7 +23,7 @@ Array = jax.Array
 
 KNOTS = 5
 BATCH = 256
-# Standard errors by which a warp has to beat none; the best of many is taken, so one is not enough.
+# Standard errors of groups by which a warp has to beat none; the best of many is taken, so one is not enough.
 THRESHOLD = 1.5
 
 
@@ -56,7 +58,7 @@ class Warps(NamedTuple):
     Attributes:
       x_NxRxT, labels_N: training records.
       sizes: of the warps.
-      tried: sizes that were tried, with their scores.
+      tried: sizes that were tried, with their scores, means over groups; none where there is one group.
     """
 
     x_NxRxT: np.ndarray
@@ -65,31 +67,27 @@ class Warps(NamedTuple):
     tried: tuple[tuple[Sizes, float], ...]
 
 
-def fit_hand_set(
-    key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, size: float = 1.0
-) -> Warps:
+def fit_hand_set(key: Array, part: Part, *, size: float = 1.0) -> Warps:
     """Warps of a given size of both axes, and 5 % of intensity at size 1."""
     size = check_size("size", size)
-    for length in x_NxRxT.shape[1:]:
+    for length in part.x_NxRxT.shape[1:]:
         warping.check_knots(length, KNOTS)
-    return Warps(np.asarray(x_NxRxT, np.float32), np.asarray(labels_N), Sizes(size, size, KNOTS, 0.05 * size), ())
+    return Warps(np.asarray(part.x_NxRxT, np.float32), part.labels_N, Sizes(size, size, KNOTS, 0.05 * size), ())
 
 
-def fit_tuned(
-    key: Array, x_NxRxT: np.ndarray, labels_N: np.ndarray, *, fit_codec: object = None, copies: float = 6
-) -> Warps:
+def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
     """Chooses sizes by ``neighbour_scores`` of the training records; a warp has to beat none clearly.
 
     Args:
       key: of the warps that are tried, the same for all sizes.
-      x_NxRxT: training records.
-      labels_N: their labels.
-      fit_codec: not used.
+      part: training records.
       copies: warped copies of each record to try a size with.
     """
-    x_NxRxT, labels_N = np.asarray(x_NxRxT, np.float32), np.asarray(labels_N)
+    x_NxRxT, labels_N = np.asarray(part.x_NxRxT, np.float32), part.labels_N
     for length in x_NxRxT.shape[1:]:
         warping.check_knots(length, max(GRID[3][1]))
+    if len(np.unique(part.groups_N)) < 2:
+        return Warps(x_NxRxT, labels_N, NONE, ())  # nobody else to tell anything
     owner_M = np.tile(np.arange(len(labels_N)), max(1, round(copies)))
     tried: dict[Sizes, np.ndarray] = {}
 
@@ -97,7 +95,8 @@ def fit_tuned(
         if sizes not in tried:
             # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
             copies_MxRxT = change(key, x_NxRxT[owner_M], sizes, jitter=0.5)
-            tried[sizes] = neighbour_scores(x_NxRxT, labels_N, copies_MxRxT, owner_M)
+            scores_N = neighbour_scores(x_NxRxT, labels_N, part.groups_N, copies_MxRxT, owner_M)
+            tried[sizes] = group_means(scores_N, part.groups_N)
         return tried[sizes]
 
     best = NONE
@@ -105,33 +104,34 @@ def fit_tuned(
         # Knots make a difference only where the slow axis moves.
         if name != "knots" or best.slow > 0.0:
             best = max((best._replace(**{name: value}) for value in values), key=lambda sizes: scores(sizes).mean())
-    gain_N = scores(best) - scores(NONE)
-    if gain_N.mean() <= THRESHOLD * gain_N.std(ddof=1) / np.sqrt(len(gain_N)):
+    if not pays(scores(best) - scores(NONE), THRESHOLD):
         best = NONE
-    return Warps(x_NxRxT, labels_N, best, tuple((sizes, float(score_N.mean())) for sizes, score_N in tried.items()))
+    return Warps(x_NxRxT, labels_N, best, tuple((sizes, float(score_G.mean())) for sizes, score_G in tried.items()))
 
 
 def neighbour_scores(
     x_NxRxT: np.ndarray,
     labels_N: np.ndarray,
+    groups_N: np.ndarray,
     copies_MxRxT: np.ndarray,
     owner_M: np.ndarray,
     widths: Sequence[float] = (0.06, 0.12, 0.25, 0.5, 1.0, 2.0, 4.0),
 ) -> np.ndarray:
-    """Log-probability of each record's class given all other records' copies: soft neighbours, classes weighted equally.
+    """Log-probability of each record's class given the copies of other groups: soft neighbours, classes weighted equally.
 
-    Each copy votes for its class with a Gaussian kernel of the distance; copies of the record itself do not vote. The
-    width with the best mean is taken (leave-one-out kernel discriminant; Goldberger et al. 2005 use the same score).
+    Each copy votes for its class with a Gaussian kernel of the distance; copies of the record itself, and of others of its
+    group, do not vote. The width with the best mean is taken (leave-one-out kernel discriminant; Goldberger et al. 2005
+    use the same score).
 
     Args:
-      x_NxRxT, labels_N: training records.
+      x_NxRxT, labels_N, groups_N: training records, of two groups or more.
       copies_MxRxT: changed copies.
       owner_M: which record each is a copy of.
       widths: of the kernel, squared, in units of the median squared distance to the nearest copy.
     """
     rows_NxF, copies_MxF = (a.reshape(len(a), -1) for a in (x_NxRxT, copies_MxRxT))
     squared_NxM = (rows_NxF**2).sum(axis=1)[:, None] + (copies_MxF**2).sum(axis=1) - 2.0 * rows_NxF @ copies_MxF.T
-    own_NxM = owner_M == np.arange(len(labels_N))[:, None]
+    own_NxM = groups_N[owner_M] == groups_N[:, None]
     squared_NxM = np.where(own_NxM, np.inf, squared_NxM)
     nearest_N = squared_NxM.min(axis=1)
     unit = max(float(np.median(nearest_N)), 1e-12)
@@ -184,5 +184,12 @@ def sample(key: Array, state: Warps, labels_S: np.ndarray) -> np.ndarray:
     return change(key, state.x_NxRxT[picked_S], state.sizes)
 
 
-warp = Generator(fit_hand_set, sample)
-tuned_warp = Generator(fit_tuned, sample)
+def _describe(state: Warps) -> Description:
+    if state.sizes == NONE:
+        return Description(False, "no warp pays: plain copies" if state.tried else "no warp: plain copies")
+    slow, fast, knots, intensity = state.sizes
+    return Description(True, f"slow {slow:g}, fast {fast:g}, intensity {intensity:g}, {knots} knots")
+
+
+warp = make(fit_hand_set, sample, _describe)
+tuned_warp = make(fit_tuned, sample, _describe)

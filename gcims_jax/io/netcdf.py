@@ -109,6 +109,13 @@ def write(records: Records, path: Path) -> None:
             file.attrs.create("axes", [".", records.slow.name, records.fast.name], dtype=h5py.string_dtype("utf-8"))
 
 
+def write_dataset(dataset: xr.Dataset, path: Path) -> None:
+    """Writes any data set as netCDF4; compressed, replaced as a whole or not at all."""
+    packed = {name: {"zlib": True, "complevel": 1} for name, v in dataset.data_vars.items() if v.dtype.kind in "fi"}
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
+
+
 def _axis(dataset: xr.Dataset, name: str) -> Axis:
     coordinate = dataset[name]  # xarray supplies 0, 1, 2, … where a dimension has no coordinate
     if not np.issubdtype(coordinate.dtype, np.number):

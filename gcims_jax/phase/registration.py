@@ -23,6 +23,7 @@ import numpy as np
 
 from gcims_jax.batches import in_batches
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Part
 from gcims_jax.phase import warp as warping
 from gcims_jax.phase.warp import FAST, SLOW, AxisWarp
 
@@ -153,18 +154,21 @@ def check_shape(shape: tuple[int, int], config: RegistrationConfig) -> None:
         warping.check_knots(length, knots)
 
 
-def fit(x_NxRxT: np.ndarray, labels_N: np.ndarray, config: RegistrationConfig) -> Registration:
+def fit(part: Part, config: RegistrationConfig) -> Registration:
     """Learns templates and warps from training records, and from nothing else.
 
     Args:
-      x_NxRxT: training records on a scale where small peaks count too, such as [0, 1] after a logarithm.
-      labels_N: their classes.
+      part: training records on a scale where small peaks count too, such as [0, 1] after a logarithm.
       config: sizes and stiffness.
 
     Raises:
-      InputError: axes too short for the knots, no records, records that are not finite.
+      InputError: no part, axes too short for the knots, no records, records that are not finite.
     """
-    x_NxRxT = np.asarray(x_NxRxT, np.float32)
+    if not isinstance(part, Part):
+        raise InputError(
+            f"registration: expected a Part, got {type(part).__name__}; make one of arrays with parts.from_arrays"
+        )
+    x_NxRxT, labels_N = np.asarray(part.x_NxRxT, np.float32), part.labels_N
     if x_NxRxT.ndim != 3 or not len(x_NxRxT):
         raise InputError(f"registration: expected records (N, R, T), got an array of shape {x_NxRxT.shape}")
     check_shape(x_NxRxT.shape[1:], config)

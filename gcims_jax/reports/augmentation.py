@@ -9,8 +9,10 @@ import numpy as np
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 
+from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.preprocessing.scale import Scaling
 from gcims_jax.records import Axis
+from gcims_jax.reports.comparisons import points, verdict_block
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
 
@@ -38,28 +40,34 @@ class Examples(NamedTuple):
 
 
 def write(
-    workdir: Path, results: Mapping[str, Any], rows_by_protocol: Mapping[str, Sequence[Mapping]], examples: Examples
+    workdir: Path,
+    summary: Mapping[str, Any],
+    *,
+    folds_by_protocol: Mapping[str, Sequence[FoldAnswers]],
+    examples: Examples,
 ) -> None:
     """Writes ``figures/*.png`` and ``report.html`` into a work directory.
 
     Args:
       workdir: of the run.
-      results: content of ``results.json``.
-      rows_by_protocol: rows of folds, for the training curves.
+      summary: content of ``results.json``.
+      folds_by_protocol: answers of folds, whose cells hold the training curves.
       examples: records to show.
     """
-    summaries = results.get("protocols") or {results["protocol"]["name"]: results}
+    summaries = summary.get("protocols") or {summary["protocol"]["name"]: summary}
     figures = {
         "records": plot_records(examples),
         "arms": plot_arms(summaries),
-        "confusion": plot_confusion(summaries, list(results["dataset"]["classes"])),
-        "training": plot_training(rows_by_protocol),
-        "classes": plot_class_counts(results["dataset"]["classes"]),
+        "confusion": plot_confusion(summaries, list(summary["dataset"]["classes"])),
+        "classes": plot_class_counts(summary["dataset"]["classes"]),
     }
-    if any(summary["selection"] for summary in summaries.values()):
+    curves = {name: [f.cells[0]["curves"] for f in folds] for name, folds in folds_by_protocol.items()}
+    if all(one for found in curves.values() for one in found):
+        figures["training"] = plot_training(curves)
+    if any(part["selection"] for part in summaries.values()):
         figures["selection"] = plot_selection(summaries)
     images = save_figures(workdir, figures)
-    write_page(workdir, render(results, summaries, images))
+    write_page(workdir, render(summary, summaries, images))
 
 
 def plot_records(examples: Examples) -> Figure:
@@ -140,14 +148,14 @@ def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> 
     return figure
 
 
-def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
+def plot_training(curves_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
     """Training and validation loss of both stages, one line per codec."""
-    stages = list(next(iter(rows_by_protocol.values()))[0]["curves"])
-    figure, axes = grid(len(rows_by_protocol), len(stages), width=5.2, height=2.6)
-    for i, (name, rows) in enumerate(rows_by_protocol.items()):
+    stages = list(next(iter(curves_by_protocol.values()))[0])
+    figure, axes = grid(len(curves_by_protocol), len(stages), width=5.2, height=2.6)
+    for i, (name, found) in enumerate(curves_by_protocol.items()):
         for j, stage in enumerate(stages):
-            for row in rows:
-                curves = row["curves"][stage]
+            for one in found:
+                curves = one[stage]
                 for key, style, colour in (("train_loss_E", ":", GREY), ("validation_loss_E", "-", REAL)):
                     axes[i, j].plot(curves["steps_E"], curves[key], style, color=colour, linewidth=1.2)
             axes[i, j].plot([], [], ":", color=GREY, label="training")
@@ -162,7 +170,7 @@ def plot_training(rows_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
 
 
 def plot_selection(summaries: Mapping[str, Mapping]) -> Figure:
-    """Leave-one-out log-likelihood by each value that the sampler chose, at the best of the others."""
+    """Held-out log-likelihood by each value that the sampler chose, at the best of the others."""
     tried = next(iter(summaries.values()))["selection"]
     names = [name for name in ("alpha", "ridge", "bandwidth") if len(tried[f"{name}s"]) > 1]
     figure, axes = grid(len(summaries), len(names), width=4.2, height=2.6)
@@ -195,64 +203,76 @@ def plot_class_counts(counts: Mapping[str, int]) -> Figure:
     return figure
 
 
-def render(results: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str]) -> str:
+def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str]) -> str:
     """The page: verdict first, then pictures, then tables."""
     main = summaries.get("strict") or next(iter(summaries.values()))
-    dataset = results["dataset"]
+    dataset, compared = summary["dataset"], main["comparison"]
     parts = [
-        f'<div class="verdict {main["comparison"]["verdict"].split(":")[0].replace(" ", "-")}">'
-        f"<p>Do synthetic records help?</p><h1>{html.escape(main['comparison']['verdict'].capitalize())}</h1>"
-        f"<p>{html.escape(main['comparison']['sentence'])}</p><p>{_probabilities(main['comparison'])}</p></div>",
-        *_leak_note(results, summaries),
+        verdict_block("Do synthetic records help?", _answer(compared), compared["verdict"], summary["banner"]),
+        *_leak_note(summary, summaries),
         "<h2>Real and synthetic records</h2>",
         image(images["records"], "real, reconstructed and synthetic records"),
         "<p>One record of each class as measured, the same record through the codec, and one synthetic record of the "
-        "class. All share one colour scale.</p>",
+        "class. All share one logarithmic colour scale; white lies outside the measured range.</p>",
+        f"<p>{html.escape(_ranges(summary['synthetic'], main['bounded']))}</p>",
         "<h2>Scores on held-out real records</h2>",
         image(images["arms"], "scores of the arms"),
         "<p>Each arm names what the classifier was trained on. Circle and bar: mean and standard deviation over folds; "
         "dots: folds. Trained on synthetic records alone is “synthetic”; the other way round, a classifier of real records "
-        f"gives {100 * main['real_to_synthetic']['accuracy']['mean']:.0f} % of the synthetic ones their own class.</p>",
-        *[_arms_table(name, summary) for name, summary in summaries.items()],
+        f"gives {100 * main['real_to_synthetic']['accuracy']:.0f} % of the synthetic ones their own class.</p>",
+        *[_arms_table(name, part) for name, part in summaries.items()],
         "<h2>Which classes gain or lose</h2>",
         image(images["confusion"], "confusion matrices"),
-        *[_recall_table(name, summary, dataset["classes"]) for name, summary in summaries.items()],
+        *[_recall_table(name, part, dataset["classes"]) for name, part in summaries.items()],
         "<h2>How well the codec keeps a record</h2>",
-        *[_reconstruction_table(name, summary) for name, summary in summaries.items()],
-        image(images["training"], "training curves"),
+        f"<p>{html.escape(main['codec'])}</p>",
+        *[_reconstruction_table(name, part) for name, part in summaries.items()],
+        *([image(images["training"], "training curves")] if "training" in images else []),
         "<h2>How the draws were made</h2>",
-        *[_sampler_table(name, summary) for name, summary in summaries.items()],
+        f"<p>{html.escape('; '.join(dict.fromkeys(note for note in main['notes'] if note)))}</p>",
+        *[_sampler_table(name, part) for name, part in summaries.items()],
         *_selection_part(images),
         "<h2>The data</h2>",
         f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
-        f"{len(dataset['classes'])} classes.</p>",
+        f"{len(dataset['classes'])} classes{_groups(dataset)}.</p>",
         image(images["classes"], "records per class"),
         "<h2>How this was done</h2>",
         f"<p>{html.escape(_procedure(main))}</p>",
-        _timing_table(results["timing"]),
+        _timing_table(summary["timing"]),
     ]
     return render_page("Do synthetic records help?", parts)
 
 
-def _probabilities(comparison: Mapping[str, Any]) -> str:
-    p = {name: f"{100 * value:.0f} %" for name, value in comparison["posterior"].items()}
+def _answer(compared: Mapping[str, Any]) -> str:
+    """The sentence, and what the cautious test says."""
+    cautious = compared["cautious"]
+    if cautious is None:
+        return compared["sentence"]
     return (
-        f"The same in probabilities (Bayesian correlated t-test): better by more than a point {p['better']}, within a point "
-        f"{p['same']}, worse by more than a point {p['worse']}."
+        f"{compared['sentence']}\nThe cautious test over folds (Nadeau & Bengio 2003) says: {cautious['verdict']} "
+        f"(p = {cautious['p_value']:.2f})."
     )
 
 
-def _leak_note(results: Mapping[str, Any], summaries: Mapping[str, Mapping]) -> list[str]:
+def _ranges(synthetic: Mapping[str, float], bounded: float) -> str:
+    measured, found = ([f"{synthetic[f'{p}{end}']:.4g}" for end in ("low", "high")] for p in ("measured_", ""))
+    return (
+        f"Training records lie between {measured[0]} and {measured[1]}, synthetic ones between {found[0]} and {found[1]}; "
+        f"{100 * synthetic['share_outside']:.2g} % of their values lie outside the measured range. {100 * bounded:.2g} % of drawn "
+        "values were brought to its limits."
+    )
+
+
+def _groups(dataset: Mapping[str, Any]) -> str:
+    return f" and {dataset['groups']} groups that stay together" if dataset["groups"] < dataset["records"] else ""
+
+
+def _leak_note(summary: Mapping[str, Any], summaries: Mapping[str, Mapping]) -> list[str]:
     if "paper" not in summaries:
         return []
     text = summaries["paper"]["comparison"]["sentence"]
-    if "leakage" in results:
-        gap = results["leakage"]["accuracy"]
-        low, high = (100 * value for value in gap["ci95"])
-        text += (
-            f" On the same folds this protocol scores {100 * gap['delta']:+.1f} points (95 % interval {low:+.1f} to "
-            f"{high:+.1f}) against strict: that is the leak."
-        )
+    if "leakage" in summary:
+        text += f" On the same folds this protocol scores {points(summary['leakage'])} points against strict: that is the leak."
     return [f'<div class="leak"><b>Protocol “paper” leaks.</b> {html.escape(text)}</div>']
 
 
@@ -326,8 +346,8 @@ def _selection_part(images: Mapping[str, str]) -> list[str]:
     if "selection" not in images:
         return []
     return [
-        image(images["selection"], "leave-one-out likelihood of the values tried"),
-        "<p>Mean log-density of a training record under a sampler fitted to all other training records, by the values "
+        image(images["selection"], "held-out likelihood of the values tried"),
+        "<p>Mean log-density of records that neither codec nor sampler had learned from, inside the training part, by the values "
         "that were tried, mean over folds; each fold takes the best of its own curve.</p>",
     ]
 

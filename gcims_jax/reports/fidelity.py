@@ -9,12 +9,18 @@ import numpy as np
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 
+from gcims_jax.fidelity.realism import BLURRED
+from gcims_jax.fidelity.realism import REAL as REAL_CONTROL
 from gcims_jax.records import Axis
 from gcims_jax.reports.page import REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
 Summary = Mapping[str, Any]
 SHOWN = 30  # peaks in table and pictures, the highest
 LEVEL = 0.05
+STAR = "★"
+UNLIKE, CLOSER = f" {STAR} unlike real", f" {STAR} closer"
+MARKS = {"unlike real records": UNLIKE, "closer than real records": CLOSER, "like real records": ""}
+BEST = {"low": "low", "high": "high", "half": "½"}
 
 
 class Pictures(NamedTuple):
@@ -54,13 +60,32 @@ def sentence(summary: Summary) -> str:
             f"; their median heights are {np.median(ratios):.2f} times the real ones (median over peaks), and those of "
             f"{differ} peaks differ in distribution (Holm, 5 %); their places vary {place_spread(entries):.2f} times as much"
         )
-    found = summary["fidelity"][summary["method"]]
-    unlike = [name for name, measure in found.items() if measure["words"] == "unlike real records"]
-    text += f". {len(found) - len(unlike)} of {len(found)} figures of fidelity are not unlike those of real records"
-    text += f"; unlike: {', '.join(unlike)}." if unlike else "."
     checks = summary["memorisation"][summary["method"]]
     seen = [name for name, check in checks.items() if check["words"] == "memorised"]
-    return text + (f" Memorisation shows in: {', '.join(seen)}." if seen else " Memorisation was not seen.")
+    text += f". {fidelity_sentence(summary)} "
+    return text + (f"Memorisation shows in: {', '.join(seen)}." if seen else "Memorisation was not seen.")
+
+
+def fidelity_sentence(summary: Summary) -> str:
+    """What is marked in the method's column, and whether the controls let one believe it."""
+    found = summary["fidelity"][summary["method"]]
+    compared = sum(measure["words"] in MARKS for measure in found.values())
+    named = {mark: [name for name, one in found.items() if MARKS.get(one["words"]) == mark] for mark in MARKS.values()}
+    unlike, closer = named[UNLIKE], named[CLOSER]
+    text = f"Of {compared} figures of fidelity, {len(unlike)} {'is' if len(unlike) == 1 else 'are'} unlike those of real records"
+    text += f" ({', '.join(unlike)})" if unlike else ""
+    text += f", and {len(closer)} closer than real records come ({', '.join(closer)})." if closer else "."
+    blurred, real = (is_marked(summary["controls"][name]) for name in (BLURRED, REAL_CONTROL))
+    if not blurred:
+        text += " Blurred real records are not told from real ones either: there are too few records to say more."
+    if real:
+        text += " Real records in their place are marked too, which happens once in twenty."
+    return text
+
+
+def is_marked(found: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether any figure of a column has a star."""
+    return any(MARKS.get(measure["words"]) for measure in found.values())
 
 
 def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
@@ -86,17 +111,25 @@ def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
         ]
     parts += [
         "<h2>Fidelity</h2>",
-        fidelity_table(summary["fidelity"]),
-        "<p>Each figure compares synthetic with held-out real records at equal size and equal classes; “real records” does the "
-        "same with training records in their place, mean and the range of 95 % of draws. That is what perfect records "
-        "would reach; values outside are marked unlike or, if better, closer: less varied than real records, for instance. "
-        "Peaks: of pairs of records of a class; small ones are the lower half. About one figure in twenty lies outside by "
-        "chance.</p>",
+        fidelity_table(summary),
+        "<p>Each figure compares records with held-out real ones, at equal size and equal classes: synthetic records of each "
+        "generator, and two controls, in which real training records take their place as they are and blurred. “Unlike real” "
+        "should stand beside the blurred ones, and nothing beside the real ones.</p>"
+        f"<p>{STAR} marks a figure outside the range of the next table. A generator that draws from the distribution of real "
+        "records has a star anywhere in its column in one page of twenty. “Unlike real”: worse than training records are. "
+        "“Closer”: nearer to held-out records than training records come, as records are that vary too little. Of peaks: of "
+        "pairs of records of a class; small ones are the lower half.</p>",
+        range_table(summary["fidelity"]),
+        "<p>What real records reach: training against held-out records, in the same number. In brackets where the figure would "
+        "lie if synthetic and training records could change places: 95 % of random exchanges have all their figures inside. "
+        "Principal components are those of synthetic, training and held-out records together, so these figures differ a "
+        "little between generators.</p>",
         "<h2>Memorisation</h2>",
         memorisation_table(summary["memorisation"]),
         "<p>In brackets what exchanging training and held-out records at random gives (95 %); beyond it, after adjusting for the "
-        "number of figures, the generator remembers. Copies of training records always do. Not seen is no proof of "
-        "privacy.</p>",
+        "number of figures, the generator remembers. Membership inference guesses from the synthetic records whether a real one "
+        "was seen; the best of four attacks counts: ½ is guessing, a little more is chance, 1 is certain. Copies of training "
+        "records always are. Not seen is no proof of privacy.</p>",
         "<h2>How this was done</h2>",
         f"<p>First strict fold: {counts['train']} training and {counts['held_out']} held-out records, {counts['synthetic']} "
         "synthetic ones per generator, of the classes of the training records. Generators, scaling and everything else that "
@@ -152,16 +185,28 @@ def place_spread(entries: Sequence[Mapping[str, Any]]) -> float:
     return float(np.median(ratios)) if ratios else np.nan
 
 
-def fidelity_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Figures by generator beside those of real records."""
-    names = list(found)
-    marks = {"unlike real records": " unlike", "closer than real records": " closer", "like real records": ""}
+def fidelity_table(summary: Summary) -> str:
+    """Figures by generator, and of the controls."""
+    columns = {**summary["fidelity"], **{f"control: {name}": found for name, found in summary["controls"].items()}}
     rows = []
-    for key, first in found[names[0]].items():
-        real = f"{first['real']:.3g} ({first['low']:.3g} to {first['high']:.3g})"
-        cells = [f"{found[n][key]['synthetic']:.3g}{marks.get(found[n][key]['words'], ' –')}" for n in names]
-        rows.append([key, {"low": "low", "high": "high", "half": "½"}[first["ideal"]], real, *cells])
-    return table("Synthetic against held-out real records", ["", "best", "real records", *names], rows)
+    for key, first in summary["fidelity"][summary["method"]].items():
+        cells = [
+            f"{_number(found[key]['synthetic'], '.3g')}{MARKS.get(found[key]['words'], '')}"
+            for found in columns.values()
+        ]
+        rows.append([key, BEST[first["ideal"]], *cells])
+    return table("Against held-out real records", ["", "best", *columns], rows)
+
+
+def range_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """What real records reach beside each generator, and the range of exchanges."""
+    names = list(found)
+    rows = []
+    for key in found[names[0]]:
+        ones = [found[name][key] for name in names]
+        numbers = ([_number(one[which], ".2g") for which in ("real", "low", "high")] for one in ones)
+        rows.append([key, *(f"{real} ({low} to {high})" for real, low, high in numbers)])
+    return table("Training records in their place", ["", *names], rows)
 
 
 def memorisation_table(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

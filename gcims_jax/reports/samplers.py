@@ -34,7 +34,7 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
         "<h2>Does it help the classifier?</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy per sampler"),
         "<p>Change against no augmentation on held-out real records, each sampler at its own choice of regularisation; "
-        "bars are 95 % Nadeau–Bengio intervals, not adjusted for the number of samplers.</p>",
+        "bars are 95 % intervals, not adjusted for the number of samplers.</p>",
     ]
     if "heat_maps" in images:
         parts += [
@@ -45,7 +45,7 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
             "<h2>Is the ridge that likelihood chooses the right one?</h2>",
             image(images["likelihood"], "held-out log-likelihood by ridge"),
             "<p>Log-likelihood of held-out latents by ridge; the star is what the sampler chose from its training latents "
-            "by leave-one-out. A star on the top of its curve is a right choice.</p>",
+            "with whole groups left out. A star on the top of its curve is a right choice.</p>",
         ]
     parts += ["<h2>All figures</h2>", *[cell_table(cell) for cell in cells]]
     write_page(workdir, render_page("Samplers", parts))
@@ -153,7 +153,7 @@ def plot_heat_maps(cells: Sequence[Mapping]) -> Figure:
 
 
 def plot_likelihood(cells: Sequence[Mapping]) -> Figure:
-    """Held-out log-likelihood by ridge, a star where leave-one-out put it; one panel per cell."""
+    """Held-out log-likelihood by ridge, a star where the sampler put it; one panel per cell."""
     columns = min(3, len(cells))
     figure, axes = grid(-(-len(cells) // columns), columns, width=3.8, height=3.0)
     colours = dict(zip(dict.fromkeys(p["sampler"] for p in cells[0]["points"]), _palette(), strict=False))
@@ -205,7 +205,6 @@ def cell_table(cell: Mapping[str, Any]) -> str:
             ),
             "–" if point["condition"] is None else f"{point['condition']:.1f}",
             f"{1000 * point['fit_seconds']:.0f}",
-            f"{1000 * point['draw_seconds']:.1f}",
         ]
         for point in cell["points"]
     ]
@@ -215,7 +214,7 @@ def cell_table(cell: Mapping[str, Any]) -> str:
         f"{100 * cell['original']['balanced_accuracy']:.1f} % balanced; energy distance of real training records "
         f"{_short(real['latent_energy'])} (latents), {_short(real['record_energy'])} (records)",
         ["sampler", "ridge", "used", "accuracy change", "balanced change", "log-likelihood", "energy, latents",
-         "energy, records", "log10 condition", "fit ms", "draw ms"],
+         "energy, records", "log10 condition", "fit ms"],
         rows,
     )  # fmt: skip
 

@@ -4,19 +4,24 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Part
+
+# Latents are float32: a coordinate whose values differ by no more than this share of the largest is constant.
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
 
 
 class Sampler(NamedTuple):
     """A way to draw latent matrices.
 
     Attributes:
-      fit: ``fit(latents_NxDxD, labels_N, **options) -> state``.
+      fit: ``fit(part, **options) -> state``, where ``part.x_NxRxT`` are latent matrices N×d×d.
       sample: ``sample(key, state, labels_S) -> latents_SxDxD``.
       log_density: ``log_density(state, latents_MxDxD, labels_M) -> log_density_M`` in nats, of each latent matrix under
-        its label's distribution; None where it has no closed form.
+        its label's distribution of the coordinates in use; None where it has no closed form.
     """
 
     fit: Callable[..., Any]
@@ -27,37 +32,54 @@ class Sampler(NamedTuple):
 class ClassStatistics(NamedTuple):
     """Training latents split into class centres and deviations from them, float64.
 
+    A coordinate is in use where the training latents differ. The others, as the zeros that a PCA start pads d² latents
+    with, have no distribution: they are no part of P, and draws keep them.
+
     Attributes:
       classes_K: integer labels, sorted.
       counts_K: records of each class.
       positions_N: index of each record's class in ``classes_K``.
-      centre_KxP: class means.
-      deviations_NxP: each record less its class mean.
-      latent: d.
+      groups_N: index of each record's group.
+      centre_KxDxD: class means; coordinates out of use at their constant.
+      used_P: the P coordinates in use, as indices into the d² of a flattened latent; one where no record differs.
+      deviations_NxP: each record less its class mean, in the coordinates in use.
     """
 
     classes_K: np.ndarray
     counts_K: np.ndarray
     positions_N: np.ndarray
-    centre_KxP: np.ndarray
+    groups_N: np.ndarray
+    centre_KxDxD: np.ndarray
+    used_P: np.ndarray
     deviations_NxP: np.ndarray
-    latent: int
 
 
-def class_statistics(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> ClassStatistics:
-    """Checks a sampler's input and centres it.
+def class_statistics(part: Part) -> ClassStatistics:
+    """Checks a sampler's input, finds the coordinates in use and centres them.
 
     Raises:
       InputError: shapes that disagree, labels that are not integers, latents that are not finite, no class with two
         records.
     """
-    latents_NxP, labels_N = check_fit_input(latents_NxDxD, labels_N)
+    latents_NxL, labels_N, groups_N = check_fit_input(part)
     classes_K, positions_N, counts_K = np.unique(labels_N, return_inverse=True, return_counts=True)
     if len(labels_N) == len(classes_K):
         raise InputError("latents: expected a class with at least 2 records to learn a covariance from, got none")
-    centre_KxP = np.stack([latents_NxP[positions_N == k].mean(axis=0) for k in range(len(classes_K))])
-    deviations_NxP = latents_NxP - centre_KxP[positions_N]
-    return ClassStatistics(classes_K, counts_K, positions_N, centre_KxP, deviations_NxP, latents_NxDxD.shape[1])
+    low_L, high_L = latents_NxL.min(axis=0), latents_NxL.max(axis=0)
+    used_L = high_L - low_L > ROUNDING * np.maximum(np.abs(low_L), np.abs(high_L))
+    if not used_L.any():
+        used_L[0] = True  # identical records: one coordinate without spread, so that nothing downstream is empty
+    centre_KxL = np.stack([latents_NxL[positions_N == k].mean(axis=0) for k in range(len(classes_K))])
+    centre_KxL[:, ~used_L] = (0.5 * (low_L + high_L))[~used_L]
+    return ClassStatistics(
+        classes_K=classes_K,
+        counts_K=counts_K,
+        positions_N=positions_N,
+        groups_N=groups_N,
+        centre_KxDxD=centre_KxL.reshape(-1, *part.x_NxRxT.shape[1:]),
+        used_P=np.flatnonzero(used_L),
+        deviations_NxP=(latents_NxL - centre_KxL[positions_N])[:, used_L],
+    )
 
 
 def class_rows(stats: ClassStatistics) -> tuple[np.ndarray, np.ndarray]:
@@ -68,8 +90,53 @@ def class_rows(stats: ClassStatistics) -> tuple[np.ndarray, np.ndarray]:
     return members_KxM, np.arange(members_KxM.shape[1]) < stats.counts_K[:, None]
 
 
-def check_fit_input(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Latents flattened to N×P in float64 and labels as an integer array.
+def place(centre_KxDxD: jax.Array, used_P: jax.Array, positions_S: jax.Array, draws_SxP: jax.Array) -> jax.Array:
+    """Latents S×d×d: class means, plus deviations in the coordinates in use; the others keep their constant exactly."""
+    centre_SxDxD = centre_KxDxD[positions_S]
+    if used_P.size == centre_KxDxD[0].size:
+        return centre_SxDxD + draws_SxP.reshape(centre_SxDxD.shape)
+    centre_SxL = centre_SxDxD.reshape(len(positions_S), centre_KxDxD[0].size)
+    latents_SxL = centre_SxL.at[:, used_P].add(draws_SxP, indices_are_sorted=True, unique_indices=True)
+    return latents_SxL.reshape(centre_SxDxD.shape)
+
+
+def deviations(
+    centre_KxDxD: jax.Array, used_P: jax.Array, positions_M: np.ndarray, latents_MxL: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse of ``place``: deviations M×P from class means, and which latents have the constants of the others.
+
+    A latent with another value than all training records in a coordinate out of use is outside of what was learned: its
+    density is 0. The constants are compared to the rounding of float32 at the largest class mean.
+
+    Raises:
+      InputError: latents of another size than those of fit.
+    """
+    centre_KxL = np.asarray(centre_KxDxD, np.float64).reshape(len(centre_KxDxD), -1)
+    if latents_MxL.shape[1] != centre_KxL.shape[1]:
+        raise InputError(
+            f"latents: expected shape (M, {', '.join(map(str, centre_KxDxD.shape[1:]))}) as in fit, got "
+            f"{latents_MxL.shape[1]} coordinates"
+        )
+    less_MxL = latents_MxL - centre_KxL[positions_M]
+    constant_MxC = np.delete(less_MxL, used_P, axis=1)
+    kept_M = np.all(np.abs(constant_MxC) <= ROUNDING * np.max(np.abs(centre_KxL)), axis=1)
+    return less_MxL[:, used_P], kept_M
+
+
+def check_fit_input(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Latents flattened to N×d² in float64, labels as an integer array and groups as indices.
+
+    Raises:
+      InputError: shapes that disagree, labels that are not integers, latents that are not finite.
+    """
+    latents_NxL, labels_N = check_latents(part.x_NxRxT, part.labels_N)
+    if len(part.groups_N) != len(labels_N):
+        raise InputError(f"groups: expected one for each of {len(labels_N)} records, got {len(part.groups_N)}")
+    return latents_NxL, labels_N, np.unique(part.groups_N, return_inverse=True)[1]
+
+
+def check_latents(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Latents flattened to N×d² in float64 and labels as an integer array.
 
     Raises:
       InputError: shapes that disagree, labels that are not integers, latents that are not finite.
@@ -103,4 +170,4 @@ def class_positions(classes_K: jax.Array, labels_S: jax.Array) -> jax.Array:
         unseen = sorted(set(np.asarray(labels_S).tolist()) - set(np.asarray(classes_K).tolist()))
         if unseen:
             raise InputError(f"labels: expected some of {np.asarray(classes_K).tolist()} (seen in fit), got {unseen}")
-    return jax.numpy.searchsorted(classes_K, labels_S)
+    return jnp.searchsorted(classes_K, labels_S)

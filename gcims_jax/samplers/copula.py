@@ -14,7 +14,8 @@ from jax.scipy.special import ndtr
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-from gcims_jax.samplers.contract import check_fraction, class_positions, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers.contract import check_fraction, class_positions, class_statistics, place
 
 Array = jax.Array
 
@@ -25,6 +26,7 @@ class Copula(NamedTuple):
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       centre_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       sorted_KxBxP: deviations of each entry in ascending order; padded with the largest.
       scores_KxBxP: normal scores of the records over √N_k; padded with 0.
       counts_K: records drawn on per class.
@@ -33,25 +35,25 @@ class Copula(NamedTuple):
 
     classes_K: Array
     centre_KxDxD: Array
+    used_P: Array
     sorted_KxBxP: Array
     scores_KxBxP: Array
     counts_K: Array
     ridge: Array
 
 
-def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.3) -> Copula:
+def fit(part: Part, *, ridge: float = 0.3) -> Copula:
     """Sorted entries and rank scores per class; a class with one record takes the deviations of all others.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d and their integer labels.
       ridge: λ, from 0 (the ranks' own correlation) to 1 (independent entries).
 
     Raises:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records.
     """
     check_fraction("ridge", ridge)
-    stats = class_statistics(latents_NxDxD, labels_N)
+    stats = class_statistics(part)
     own = [
         stats.deviations_NxP[stats.positions_N == k if count > 1 else stats.counts_K[stats.positions_N] > 1]
         for k, count in enumerate(stats.counts_K)
@@ -61,7 +63,8 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.3) 
     scores_KxBxP = np.stack([np.pad(_scores(x), ((0, most - len(x)), (0, 0))) for x in own])
     return Copula(
         classes_K=jnp.asarray(stats.classes_K),
-        centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
+        centre_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         sorted_KxBxP=jnp.asarray(sorted_KxBxP, jnp.float32),
         scores_KxBxP=jnp.asarray(scores_KxBxP, jnp.float32),
         counts_K=jnp.asarray([len(x) for x in own]),
@@ -101,4 +104,4 @@ def _draw(key: Array, state: Copula, positions_S: Array) -> Array:
         return jnp.where((positions_S == k)[:, None], of_class_SxP, draws_SxP), None
 
     draws_SxP, _ = jax.lax.scan(add_class, jnp.zeros((len(positions_S), size)), jnp.arange(classes))
-    return state.centre_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.centre_KxDxD.shape[1:])
+    return place(state.centre_KxDxD, state.used_P, positions_S, draws_SxP)

@@ -21,19 +21,28 @@ from scipy import linalg
 from scipy.special import logsumexp
 
 from gcims_jax.errors import InputError
-from gcims_jax.samplers import shrinkage
-from gcims_jax.samplers.contract import check_fit_input, class_positions, class_rows, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers import mixing, shrinkage
+from gcims_jax.samplers.contract import (
+    check_latents,
+    class_positions,
+    class_rows,
+    class_statistics,
+    deviations,
+    place,
+)
 from gcims_jax.samplers.shrinkage import Selection
 
 Array = jax.Array
 
 
 class LowRankGaussian(NamedTuple):
-    """Fitted state of every member of the family, a pytree; P = d².
+    """Fitted state of every member of the family, a pytree; P of d² coordinates in use.
 
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       centre_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       deviations_NxP: training latents less their class mean.
       weight_KxN: W, zero where a record does not carry a class's covariance.
       normals_BxN: one-hot, the normal that each record takes where no two classes share a record, so that B normals a
@@ -48,6 +57,7 @@ class LowRankGaussian(NamedTuple):
 
     classes_K: Array
     centre_KxDxD: Array
+    used_P: Array
     deviations_NxP: Array
     weight_KxN: Array
     normals_BxN: Array | None
@@ -60,58 +70,52 @@ class LowRankGaussian(NamedTuple):
     selection: Selection | None
 
 
-def fit_gaussian(
-    latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float | str = "likelihood"
-) -> LowRankGaussian:
+def fit_gaussian(part: Part, *, ridge: float | str = "likelihood") -> LowRankGaussian:
     """One Gaussian per class, its covariance shrunk by λ; see ``_fit``."""
-    return _fit(latents_NxDxD, labels_N, alpha=0.0, ridge=ridge)
+    return _fit(part, **FIXED["gaussian"], ridge=ridge)
 
 
-def fit_pooled(
-    latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float | str = "likelihood"
-) -> LowRankGaussian:
+def fit_pooled(part: Part, *, ridge: float | str = "likelihood") -> LowRankGaussian:
     """Class means with the within-class covariance of all classes; see ``_fit``."""
-    return _fit(latents_NxDxD, labels_N, alpha=1.0, ridge=ridge)
+    return _fit(part, **FIXED["pooled"], ridge=ridge)
 
 
-def fit_rda(
-    latents_NxDxD: np.ndarray,
-    labels_N: np.ndarray,
-    *,
-    alpha: float | str = "likelihood",
-    ridge: float | str = "likelihood",
-) -> LowRankGaussian:
+def fit_rda(part: Part, *, alpha: float | str = "likelihood", ridge: float | str = "likelihood") -> LowRankGaussian:
     """Regularised discriminant: class and pooled covariance blended by α; see ``_fit``."""
-    return _fit(latents_NxDxD, labels_N, alpha=alpha, ridge=ridge)
+    return _fit(part, alpha=alpha, ridge=ridge)
 
 
 def fit_borrowed(
-    latents_NxDxD: np.ndarray,
-    labels_N: np.ndarray,
-    *,
-    alpha: float | str = "likelihood",
-    ridge: float | str = "likelihood",
-    neighbours: int = 2,
+    part: Part, *, alpha: float | str = "likelihood", ridge: float | str = "likelihood", neighbours: int = 2
 ) -> LowRankGaussian:
     """Class covariance blended by α with the pooled one of the class and its nearest classes; see ``_fit``."""
-    return _fit(latents_NxDxD, labels_N, alpha=alpha, ridge=ridge, neighbours=neighbours)
+    return _fit(part, alpha=alpha, ridge=ridge, neighbours=neighbours)
 
 
 def fit_kde(
-    latents_NxDxD: np.ndarray,
-    labels_N: np.ndarray,
+    part: Part,
     *,
     alpha: float | str = 1.0,
     ridge: float | str = "likelihood",
     bandwidth: float | str = "likelihood",
 ) -> LowRankGaussian:
     """Smoothed bootstrap: a random record of the class plus h times a draw of the blended covariance; see ``_fit``."""
-    return _fit(latents_NxDxD, labels_N, alpha=alpha, ridge=ridge, bandwidth=bandwidth)
+    return _fit(part, alpha=alpha, ridge=ridge, bandwidth=bandwidth)
+
+
+# The members of the family, and what each takes as given of the options of ``_fit``.
+MEMBERS = {
+    "gaussian": fit_gaussian,
+    "pooled": fit_pooled,
+    "rda": fit_rda,
+    "borrowed": fit_borrowed,
+    "kde": fit_kde,
+}
+FIXED = {"gaussian": {"alpha": 0.0}, "pooled": {"alpha": 1.0}}
 
 
 def _fit(
-    latents_NxDxD: np.ndarray,
-    labels_N: np.ndarray,
+    part: Part,
     *,
     alpha: float | str,
     ridge: float | str,
@@ -123,26 +127,25 @@ def _fit(
     A class with one record has no covariance of its own and takes the pooled one of its neighbourhood.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d, their integer labels and groups.
       alpha: α, from 0 (own covariance) to 1 (pooled), or ``"likelihood"``.
       ridge: λ, from 0 to 1, or ``"likelihood"``, or with α = 0 ``"ledoit_wolf"`` or ``"oas"``, per class.
       neighbours: classes nearest by centre whose covariance is pooled with a class's own; None pools all.
       bandwidth: h above 0, ``"silverman"`` or ``"likelihood"``; None draws around the class mean.
 
-    What is ``"likelihood"`` is chosen, one value for all classes, by the leave-one-out likelihood of these latents.
+    What is ``"likelihood"`` is chosen, one value for all classes, by the likelihood of these latents with
+    whole groups left out.
 
     Raises:
       InputError: an option outside its range, malformed latents or labels, no class with two records.
     """
     shrinkage.check_options(alpha, ridge, neighbours, bandwidth)
-    stats = class_statistics(latents_NxDxD, labels_N)
-    neighbourhood_KxK = shrinkage.nearest_classes(stats.centre_KxP, neighbours)
+    stats = class_statistics(part)
+    neighbourhood_KxK = mixing.nearest_classes(stats.centre_KxDxD, neighbours)
     alpha, ridge_K, bandwidth_K, selection = shrinkage.choose(stats, neighbourhood_KxK, alpha, ridge, bandwidth)
 
     count, size = len(stats.classes_K), stats.deviations_NxP.shape[1]
-    mix_KxK = shrinkage.mix(stats.counts_K, neighbourhood_KxK, alpha)
-    per_record_KxN = (mix_KxK / np.maximum(stats.counts_K - 1, 1))[:, stats.positions_N]
+    per_record_KxN = mixing.shares(stats.counts_K, neighbourhood_KxK, alpha)[:, stats.positions_N]
     traces_K = per_record_KxN @ np.sum(stats.deviations_NxP**2, axis=1)
     weight_KxN = np.sqrt((1.0 - ridge_K)[:, None] * per_record_KxN) * bandwidth_K[:, None]
     members_KxB, valid_KxB = class_rows(stats)
@@ -151,7 +154,8 @@ def _fit(
     normals_BxN[np.nonzero(valid_KxB)[1], members_KxB[valid_KxB]] = 1.0
     return LowRankGaussian(
         classes_K=jnp.asarray(stats.classes_K),
-        centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(count, stats.latent, stats.latent), jnp.float32),
+        centre_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         deviations_NxP=jnp.asarray(stats.deviations_NxP, jnp.float32),
         weight_KxN=jnp.asarray(weight_KxN, jnp.float32),
         normals_BxN=None if shared else jnp.asarray(normals_BxN, jnp.float32),
@@ -185,23 +189,27 @@ def _draw(key: Array, state: LowRankGaussian, positions_S: Array) -> Array:
     if state.starts_KxB is not None:
         picked_S = jax.random.randint(start_key, (count,), 0, state.counts_K[positions_S])
         draws_SxP += state.deviations_NxP[state.starts_KxB[positions_S, picked_S]]
-    return state.centre_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.centre_KxDxD.shape[1:])
+    return place(state.centre_KxDxD, state.used_P, positions_S, draws_SxP)
 
 
 def log_density(state: LowRankGaussian, latents_MxDxD: np.ndarray, labels_M: np.ndarray) -> np.ndarray:
     """Log-density in nats of each latent matrix under its label's distribution, float64, by the Woodbury identity.
 
+    The density is that of the coordinates in use, and -inf for latents that differ from all training records in a
+    coordinate that is constant there.
+
     Raises:
       InputError: σ = 0, where the covariance has no inverse; labels not seen in fit.
     """
-    latents_MxP, labels_M = check_fit_input(latents_MxDxD, labels_M)
+    latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
     positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    deviations_MxP, kept_M = deviations(state.centre_KxDxD, state.used_P, positions_M, latents_MxL)
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
         scale = float(state.scale_K[k])
         if scale == 0.0:
             raise InputError(
-                f"log-density: expected a covariance of full rank, got one of rank below {latents_MxP.shape[1]} in class "
+                f"log-density: expected a covariance of full rank, got one of rank below {deviations_MxP.shape[1]} in class "
                 f"{int(state.classes_K[k])}; set sampler.ridge above 0"
             )
         rows_NxP = np.asarray(state.deviations_NxP, np.float64)
@@ -210,11 +218,10 @@ def log_density(state: LowRankGaussian, latents_MxDxD: np.ndarray, labels_M: np.
         starts_BxP = np.zeros((1, rows_NxP.shape[1]))
         if state.starts_KxB is not None:
             starts_BxP = rows_NxP[state.starts_KxB[k, : state.counts_K[k]]]
-        centre_P = np.asarray(state.centre_KxDxD[k], np.float64).ravel()
-        of_class_MxBxP = (latents_MxP[positions_M == k] - centre_P)[:, None] - starts_BxP
+        of_class_MxBxP = deviations_MxP[positions_M == k][:, None] - starts_BxP
         terms_MxB = _log_normal(of_class_MxBxP, factor_MxP, scale)
         result_M[positions_M == k] = logsumexp(terms_MxB, axis=1) - np.log(len(starts_BxP))
-    return result_M
+    return np.where(kept_M, result_M, -np.inf)
 
 
 def _log_normal(x_XxBxP: np.ndarray, factor_MxP: np.ndarray, scale: float) -> np.ndarray:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
+from gcims_jax.parts import Part
 from gcims_jax.samplers import subspace
 from gcims_jax.samplers.contract import class_positions, class_statistics
 from gcims_jax.samplers.subspace import Subspace
@@ -51,14 +51,11 @@ class Flow(NamedTuple):
     params: Any
 
 
-def fit(
-    latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, directions: int = 32, steps: int = 1500, seed: int = 0
-) -> Flow:
+def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -> Flow:
     """Trains the field on whitened deviations from the class means.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d and their integer labels.
       directions: leading within-class directions that the field moves; the others are drawn as one Gaussian.
       steps: of training.
       seed: of weights, batches and noise.
@@ -66,7 +63,7 @@ def fit(
     Raises:
       InputError: fewer than one direction or step, malformed latents or labels, no class with two records.
     """
-    stats = class_statistics(latents_NxDxD, labels_N)
+    stats = class_statistics(part)
     space, coordinates_NxQ = subspace.fit(stats, directions)
     network = _Velocity(coordinates_NxQ.shape[1], len(stats.classes_K))
     params = network.init(jax.random.key(seed), jnp.zeros((1, network.coordinates)), jnp.zeros(1), jnp.zeros(1, int))

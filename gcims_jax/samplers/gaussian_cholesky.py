@@ -1,6 +1,5 @@
 """The paper's sampler: one Gaussian per class over d×d latent matrices, drawn through a precomputed Cholesky factor."""
 
-import math
 import os
 from typing import NamedTuple
 
@@ -11,17 +10,26 @@ from scipy import linalg
 
 from gcims_jax.errors import InputError
 from gcims_jax.linalg import regularised_cholesky
-from gcims_jax.samplers.contract import check_fit_input, check_fraction, class_positions, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers.contract import (
+    check_fraction,
+    check_latents,
+    class_positions,
+    class_statistics,
+    deviations,
+    place,
+)
 
 Array = jax.Array
 
 
 class GaussianCholesky(NamedTuple):
-    """Fitted state, a pytree; P = d².
+    """Fitted state, a pytree; P of d² coordinates in use.
 
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       mean_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       lower_KxPxP: factors of the regularised class covariances, float32.
       jitter_K: added to the diagonal to make the factorisation succeed, in squared latent units.
       condition_K: condition number of the factored covariance.
@@ -30,13 +38,14 @@ class GaussianCholesky(NamedTuple):
 
     classes_K: Array
     mean_KxDxD: Array
+    used_P: Array
     lower_KxPxP: Array
     jitter_K: Array
     condition_K: Array
     rank_K: Array
 
 
-def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) -> GaussianCholesky:
+def fit(part: Part, *, ridge: float = 0.1) -> GaussianCholesky:
     """Class means and factors of the regularised class covariances; float64 on the host, once.
 
     With S the covariance of a class (N_k - 1 in the denominator), the factored matrix is
@@ -44,8 +53,7 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) 
     covariance instead.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d and their integer labels.
       ridge: λ, from 0 (the empirical covariance) to 1 (isotropic).
 
     Raises:
@@ -53,7 +61,7 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) 
         memory.
     """
     check_fraction("ridge", ridge)
-    stats = class_statistics(latents_NxDxD, labels_N)
+    stats = class_statistics(part)
     n, size = stats.deviations_NxP.shape
     check_factors_fit(len(stats.classes_K), size)
 
@@ -68,7 +76,8 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) 
         factors.append(regularised_cholesky((1.0 - ridge) * covariance_PxP + ridge * mean_variance * np.eye(size)))
     return GaussianCholesky(
         classes_K=jnp.asarray(stats.classes_K),
-        mean_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
+        mean_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         lower_KxPxP=jnp.asarray(np.stack([f.lower_PxP for f in factors]), jnp.float32),
         jitter_K=jnp.asarray([f.jitter for f in factors], jnp.float32),
         condition_K=jnp.asarray([f.condition for f in factors], jnp.float32),
@@ -83,7 +92,7 @@ def check_factors_fit(count: int, size: int) -> None:
     available = _memory_bytes() // 2
     if needed > available:
         raise InputError(
-            f"sampler.name: gaussian_cholesky at d = {math.isqrt(size)} needs {needed / 2**30:.1f} GiB for {count} factors of "
+            f"sampler.name: gaussian_cholesky needs {needed / 2**30:.1f} GiB for {count} factors of "
             f"{size} × {size}, expected at most {available / 2**30:.1f} GiB (half of the memory); use gaussian, which draws from "
             "the same distribution without them"
         )
@@ -110,25 +119,27 @@ def _draw(key: Array, state: GaussianCholesky, positions_S: Array) -> Array:
         return jnp.where((positions_S == k)[:, None], of_class_SxP, draws_SxP), None
 
     draws_SxP, _ = jax.lax.scan(add_class, jnp.zeros_like(normal_SxP), jnp.arange(len(state.classes_K)))
-    return state.mean_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.mean_KxDxD.shape[1:])
+    return place(state.mean_KxDxD, state.used_P, positions_S, draws_SxP)
 
 
 def log_density(state: GaussianCholesky, latents_MxDxD: np.ndarray, labels_M: np.ndarray) -> np.ndarray:
-    """Log-density in nats of each latent matrix under its label's Gaussian.
+    """Log-density in nats of each latent matrix under its label's Gaussian of the coordinates in use.
+
+    It is -inf for latents that differ from all training records in a coordinate that is constant there.
 
     Raises:
       InputError: a class without any spread; labels not seen in fit.
     """
-    latents_MxP, labels_M = check_fit_input(latents_MxDxD, labels_M)
+    latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
     positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    deviations_MxP, kept_M = deviations(state.mean_KxDxD, state.used_P, positions_M, latents_MxL)
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
         lower_PxP = np.asarray(state.lower_KxPxP[k], np.float64)
         if not np.all(np.diag(lower_PxP) > 0.0):
             raise InputError(f"log-density: expected records that differ, got none in class {int(state.classes_K[k])}")
-        deviations_PxM = (latents_MxP[positions_M == k] - np.asarray(state.mean_KxDxD[k], np.float64).ravel()).T
-        white_PxM = linalg.solve_triangular(lower_PxP, deviations_PxM, lower=True)
+        white_PxM = linalg.solve_triangular(lower_PxP, deviations_MxP[positions_M == k].T, lower=True)
         log_determinant = 2.0 * np.sum(np.log(np.diag(lower_PxP)))
         constant = len(lower_PxP) * np.log(2.0 * np.pi) + log_determinant
         result_M[positions_M == k] = -0.5 * (constant + np.sum(white_PxM**2, axis=0))
-    return result_M
+    return np.where(kept_M, result_M, -np.inf)

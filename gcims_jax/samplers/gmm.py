@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.mixture import GaussianMixture
 
 from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import class_positions, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers.contract import class_positions, class_statistics, place
 
 Array = jax.Array
 
@@ -25,6 +26,7 @@ class Mixture(NamedTuple):
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       centre_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       basis_KxRxP: principal directions of the class, each as long as its standard deviation.
       weight_KxC: shares of the components.
       mean_KxCxR, std_KxCxR: of the components, in units of the basis; 0 and 1 in the directions drawn as one Gaussian.
@@ -34,6 +36,7 @@ class Mixture(NamedTuple):
 
     classes_K: Array
     centre_KxDxD: Array
+    used_P: Array
     basis_KxRxP: Array
     weight_KxC: Array
     mean_KxCxR: Array
@@ -42,14 +45,11 @@ class Mixture(NamedTuple):
     directions_K: Array
 
 
-def fit(
-    latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, components: int = 4, directions: int = 8, seed: int = 0
-) -> Mixture:
+def fit(part: Part, *, components: int = 4, directions: int = 8, seed: int = 0) -> Mixture:
     """Principal directions and a mixture per class; a class with one record takes the deviations of all others.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d and their integer labels.
       components: most components to try.
       directions: most principal directions that the mixture models; one for every five records at most.
       seed: of the mixture's starts.
@@ -59,7 +59,7 @@ def fit(
     """
     if components < 1 or directions < 1:
         raise InputError(f"sampler: expected components and directions of 1 or more, got {components} and {directions}")
-    stats = class_statistics(latents_NxDxD, labels_N)
+    stats = class_statistics(part)
     fitted = []
     for k, count in enumerate(stats.counts_K):
         chosen_N = stats.positions_N == k if count > 1 else stats.counts_K[stats.positions_N] > 1
@@ -78,7 +78,8 @@ def fit(
         stds.append(std_CxR)
     return Mixture(
         classes_K=jnp.asarray(stats.classes_K),
-        centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
+        centre_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         basis_KxRxP=jnp.asarray(np.stack(bases), jnp.float32),
         weight_KxC=jnp.asarray(np.stack(weights), jnp.float32),
         mean_KxCxR=jnp.asarray(np.stack(means), jnp.float32),
@@ -126,4 +127,4 @@ def _draw(key: Array, state: Mixture, positions_S: Array) -> Array:
     own_SxK = jax.nn.one_hot(positions_S, classes)
     spread_SxKR = (own_SxK[:, :, None] * coordinates_SxR[:, None]).reshape(len(positions_S), classes * directions)
     draws_SxP = spread_SxKR @ state.basis_KxRxP.reshape(-1, size)
-    return state.centre_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.centre_KxDxD.shape[1:])
+    return place(state.centre_KxDxD, state.used_P, positions_S, draws_SxP)

@@ -1,6 +1,6 @@
-"""Matrix-normal sampler: per class one covariance of rows and one of columns, two d×d factors.
+"""Matrix-normal sampler: per class one covariance of rows and one of columns, two small factors.
 
-Draw = M + A·Z·Bᵀ with A·Aᵀ = U, B·Bᵀ = V and Z standard normal, so vec's covariance is the Kronecker product U ⊗ V.
+Draw = M + A·Z·Bᵀ with A·Aᵀ = U, B·Bᵀ = V and Z standard normal r×c, so vec's covariance is the Kronecker product U ⊗ V.
 Fitted by the flip-flop iteration (Dutilleul 1999, doi:10.1080/00949659908811970), each factor ridged.
 """
 
@@ -11,7 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import check_fit_input, check_fraction, class_positions, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers.contract import (
+    ClassStatistics,
+    check_fraction,
+    check_latents,
+    class_positions,
+    class_statistics,
+    deviations,
+    place,
+)
 
 Array = jax.Array
 
@@ -19,84 +28,102 @@ SWEEPS = 20
 
 
 class MatrixNormal(NamedTuple):
-    """Fitted state, a pytree.
+    """Fitted state, a pytree; R rows and C columns in use, P = R·C.
 
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       mean_KxDxD: class means.
-      row_KxDxD: lower Cholesky factors A of the row covariances, which carry the scale.
-      column_KxDxD: lower Cholesky factors B of the column covariances, of mean variance 1.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
+      row_KxRxR: lower Cholesky factors A of the row covariances, which carry the scale.
+      column_KxCxC: lower Cholesky factors B of the column covariances, of mean variance 1.
       condition_K: condition number of U ⊗ V.
     """
 
     classes_K: Array
     mean_KxDxD: Array
-    row_KxDxD: Array
-    column_KxDxD: Array
+    used_P: Array
+    row_KxRxR: Array
+    column_KxCxC: Array
     condition_K: Array
 
 
-def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, ridge: float = 0.1) -> MatrixNormal:
+def fit(part: Part, *, ridge: float = 0.1) -> MatrixNormal:
     """Class means and both factors of each class; float64 on the host.
 
     A class with one record takes the factors of all deviations from their class means.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
-      ridge: λ, from 0 to 1; each covariance C becomes (1 - λ)·C + λ·tr(C)/d·I in every sweep.
+      part: training latents N×d×d and their integer labels; entries that are constant leave whole rows × whole columns.
+      ridge: λ, from 0 to 1; each covariance C becomes (1 - λ)·C + λ·tr(C)/size·I in every sweep.
 
     Raises:
-      InputError: λ outside [0, 1], malformed latents or labels, no class with two records, or λ = 0 with too few
-        records for covariances of full rank.
+      InputError: λ outside [0, 1], malformed latents or labels, no class with two records, constant entries that are not
+        whole rows and columns, or λ = 0 with too few records for covariances of full rank.
     """
     check_fraction("ridge", ridge)
-    stats = class_statistics(latents_NxDxD, labels_N)
-    d = stats.latent
-    deviations_NxDxD = stats.deviations_NxP.reshape(-1, d, d)
+    stats = class_statistics(part)
+    deviations_NxRxC = stats.deviations_NxP.reshape(-1, *_block(stats))
     rows, columns, conditions = [], [], []
     for k, count in enumerate(stats.counts_K):
-        own_BxDxD = deviations_NxDxD[stats.positions_N == k] if count > 1 else deviations_NxDxD
-        freedom = count - 1 if count > 1 else len(own_BxDxD) - len(stats.classes_K)
-        u_DxD, v_DxD = _flip_flop(own_BxDxD, freedom, ridge)
+        own_BxRxC = deviations_NxRxC[stats.positions_N == k] if count > 1 else deviations_NxRxC
+        freedom = count - 1 if count > 1 else len(own_BxRxC) - len(stats.classes_K)
+        u_RxR, v_CxC = _flip_flop(own_BxRxC, freedom, ridge)
         try:
-            rows.append(np.linalg.cholesky(u_DxD) if u_DxD.any() else u_DxD)
-            columns.append(np.linalg.cholesky(v_DxD))
+            rows.append(np.linalg.cholesky(u_RxR) if u_RxR.any() else u_RxR)
+            columns.append(np.linalg.cholesky(v_CxC))
         except np.linalg.LinAlgError as error:
             raise InputError(
                 f"sampler.ridge: expected a value above 0 for class {int(stats.classes_K[k])}, whose {count} records leave a "
-                f"singular {d} × {d} covariance, got {ridge}"
+                f"singular covariance of rows or columns, got {ridge}"
             ) from error
-        conditions.append(np.linalg.cond(u_DxD) * np.linalg.cond(v_DxD) if u_DxD.any() else np.inf)
+        conditions.append(np.linalg.cond(u_RxR) * np.linalg.cond(v_CxC) if u_RxR.any() else np.inf)
     return MatrixNormal(
         classes_K=jnp.asarray(stats.classes_K),
-        mean_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, d, d), jnp.float32),
-        row_KxDxD=jnp.asarray(np.stack(rows), jnp.float32),
-        column_KxDxD=jnp.asarray(np.stack(columns), jnp.float32),
+        mean_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
+        row_KxRxR=jnp.asarray(np.stack(rows), jnp.float32),
+        column_KxCxC=jnp.asarray(np.stack(columns), jnp.float32),
         condition_K=jnp.asarray(conditions, jnp.float32),
     )
 
 
-def _flip_flop(deviations_BxDxD: np.ndarray, freedom: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+def _block(stats: ClassStatistics) -> tuple[int, int]:
+    """Rows and columns of the block that the coordinates in use fill.
+
+    Raises:
+      InputError: coordinates in use that are not whole rows × whole columns.
+    """
+    used_DxD = np.zeros(stats.centre_KxDxD.shape[1:], bool)
+    used_DxD.flat[stats.used_P] = True
+    rows, columns = np.count_nonzero(used_DxD.any(axis=1)), np.count_nonzero(used_DxD.any(axis=0))
+    if rows * columns != len(stats.used_P):
+        raise InputError(
+            f"sampler.name: matrix_normal expected latents whose entries vary in whole rows × whole columns, got "
+            f"{len(stats.used_P)} that vary in {rows} rows × {columns} columns; take another sampler, or a codec with the "
+            "Tucker-2 start, which has rows and columns"
+        )
+    return rows, columns
+
+
+def _flip_flop(deviations_BxRxC: np.ndarray, freedom: int, ridge: float) -> tuple[np.ndarray, np.ndarray]:
     """Row covariance U and column covariance V, the latter scaled to mean variance 1."""
-    d = deviations_BxDxD.shape[1]
-    eye_DxD = np.eye(d)
-    if not deviations_BxDxD.any():
-        return np.zeros((d, d)), eye_DxD
+    rows, columns = deviations_BxRxC.shape[1:]
+    v_CxC = np.eye(columns)
+    if not deviations_BxRxC.any():
+        return np.zeros((rows, rows)), v_CxC
 
     def ridged(c_DxD: np.ndarray) -> np.ndarray:
-        return (1.0 - ridge) * c_DxD + ridge * np.trace(c_DxD) / d * eye_DxD
+        return (1.0 - ridge) * c_DxD + ridge * np.trace(c_DxD) / len(c_DxD) * np.eye(len(c_DxD))
 
-    v_DxD = eye_DxD
     for _ in range(SWEEPS):
-        weighted = _solve(v_DxD, np.swapaxes(deviations_BxDxD, 1, 2))
-        u_DxD = ridged(np.einsum("nij,njk->ik", deviations_BxDxD, weighted) / (freedom * d))
-        weighted = _solve(u_DxD, deviations_BxDxD)
-        v_DxD = ridged(np.einsum("nji,njk->ik", deviations_BxDxD, weighted) / (freedom * d))
-        v_DxD *= d / np.trace(v_DxD)
+        weighted_BxCxR = _solve(v_CxC, np.swapaxes(deviations_BxRxC, 1, 2))
+        u_RxR = ridged(np.einsum("nij,njk->ik", deviations_BxRxC, weighted_BxCxR) / (freedom * columns))
+        weighted_BxRxC = _solve(u_RxR, deviations_BxRxC)
+        v_CxC = ridged(np.einsum("nji,njk->ik", deviations_BxRxC, weighted_BxRxC) / (freedom * rows))
+        v_CxC *= columns / np.trace(v_CxC)
     # The fit weighs every direction by its own variance; the draws shall keep the total one.
-    total = np.sum(deviations_BxDxD**2) / freedom
-    return u_DxD * total / (np.trace(u_DxD) * np.trace(v_DxD)), v_DxD
+    total = np.sum(deviations_BxRxC**2) / freedom
+    return u_RxR * total / (np.trace(u_RxR) * np.trace(v_CxC)), v_CxC
 
 
 def _solve(c_DxD: np.ndarray, b_BxDxD: np.ndarray) -> np.ndarray:
@@ -111,29 +138,34 @@ def sample(key: Array, state: MatrixNormal, labels_S: Array) -> Array:
 
 @jax.jit
 def _draw(key: Array, state: MatrixNormal, positions_S: Array) -> Array:
-    normal_SxDxD = jax.random.normal(key, (len(positions_S), *state.mean_KxDxD.shape[1:]))
-    row_SxDxD, column_SxDxD = state.row_KxDxD[positions_S], state.column_KxDxD[positions_S]
-    return state.mean_KxDxD[positions_S] + row_SxDxD @ normal_SxDxD @ jnp.swapaxes(column_SxDxD, 1, 2)
+    count, rows, columns = len(positions_S), state.row_KxRxR.shape[1], state.column_KxCxC.shape[1]
+    normal_SxRxC = jax.random.normal(key, (count, rows, columns))
+    row_SxRxR, column_SxCxC = state.row_KxRxR[positions_S], state.column_KxCxC[positions_S]
+    draws_SxRxC = row_SxRxR @ normal_SxRxC @ jnp.swapaxes(column_SxCxC, 1, 2)
+    return place(state.mean_KxDxD, state.used_P, positions_S, draws_SxRxC.reshape(count, rows * columns))
 
 
 def log_density(state: MatrixNormal, latents_MxDxD: np.ndarray, labels_M: np.ndarray) -> np.ndarray:
-    """Log-density in nats of each latent matrix under its label's matrix normal.
+    """Log-density in nats of each latent matrix under its label's matrix normal of the rows and columns in use.
+
+    It is -inf for latents that differ from all training records in an entry that is constant there.
 
     Raises:
       InputError: a class without any spread; labels not seen in fit.
     """
-    latents_MxP, labels_M = check_fit_input(latents_MxDxD, labels_M)
+    latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
     positions_M = np.asarray(class_positions(state.classes_K, labels_M))
-    d = state.mean_KxDxD.shape[1]
+    deviations_MxP, kept_M = deviations(state.mean_KxDxD, state.used_P, positions_M, latents_MxL)
+    rows, columns = state.row_KxRxR.shape[1], state.column_KxCxC.shape[1]
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
-        row_DxD, column_DxD = np.asarray(state.row_KxDxD[k], float), np.asarray(state.column_KxDxD[k], float)
-        if not row_DxD.any():
+        row_RxR, column_CxC = np.asarray(state.row_KxRxR[k], float), np.asarray(state.column_KxCxC[k], float)
+        if not row_RxR.any():
             raise InputError(f"log-density: expected records that differ, got none in class {int(state.classes_K[k])}")
-        deviations_MxDxD = latents_MxP[positions_M == k].reshape(-1, d, d) - np.asarray(state.mean_KxDxD[k])
-        white_MxDxD = np.linalg.solve(row_DxD, deviations_MxDxD)
-        white_MxDxD = np.linalg.solve(column_DxD, np.swapaxes(white_MxDxD, 1, 2))
-        log_determinant = 2.0 * d * (np.sum(np.log(np.diag(row_DxD))) + np.sum(np.log(np.diag(column_DxD))))
-        constant = d * d * np.log(2.0 * np.pi) + log_determinant
-        result_M[positions_M == k] = -0.5 * (constant + np.sum(white_MxDxD**2, axis=(1, 2)))
-    return result_M
+        white_MxRxC = np.linalg.solve(row_RxR, deviations_MxP[positions_M == k].reshape(-1, rows, columns))
+        white_MxCxR = np.linalg.solve(column_CxC, np.swapaxes(white_MxRxC, 1, 2))
+        log_determinant = 2.0 * columns * np.sum(np.log(np.diag(row_RxR)))
+        log_determinant += 2.0 * rows * np.sum(np.log(np.diag(column_CxC)))
+        constant = rows * columns * np.log(2.0 * np.pi) + log_determinant
+        result_M[positions_M == k] = -0.5 * (constant + np.sum(white_MxCxR**2, axis=(1, 2)))
+    return np.where(kept_M, result_M, -np.inf)

@@ -11,7 +11,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import class_positions, class_rows, class_statistics
+from gcims_jax.parts import Part
+from gcims_jax.samplers.contract import class_positions, class_rows, class_statistics, place
 
 Array = jax.Array
 
@@ -22,6 +23,7 @@ class Smote(NamedTuple):
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       centre_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       deviations_NxP: training latents less their class mean.
       members_KxB: records of each class, as indices, padded.
       counts_K: records of each class.
@@ -31,6 +33,7 @@ class Smote(NamedTuple):
 
     classes_K: Array
     centre_KxDxD: Array
+    used_P: Array
     deviations_NxP: Array
     members_KxB: Array
     counts_K: Array
@@ -38,12 +41,11 @@ class Smote(NamedTuple):
     neighbours_NxQ: Array
 
 
-def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, neighbours: int = 5) -> Smote:
+def fit(part: Part, *, neighbours: int = 5) -> Smote:
     """Nearest neighbours within each class.
 
     Args:
-      latents_NxDxD: training latents.
-      labels_N: their integer class labels.
+      part: training latents N×d×d and their integer labels.
       neighbours: Q; fewer in a class with fewer other records. A class with one record moves along ways that records of
         other classes have to their neighbours.
 
@@ -52,7 +54,7 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, neighbours: int = 5)
     """
     if neighbours < 1:
         raise InputError(f"sampler.neighbours: expected 1 or more, got {neighbours}")
-    stats = class_statistics(latents_NxDxD, labels_N)
+    stats = class_statistics(part)
     members_KxB, _ = class_rows(stats)
     neighbours_NxQ = np.tile(np.arange(len(stats.positions_N))[:, None], (1, neighbours))
     for k in np.flatnonzero(stats.counts_K > 1):
@@ -62,7 +64,8 @@ def fit(latents_NxDxD: np.ndarray, labels_N: np.ndarray, *, neighbours: int = 5)
         neighbours_NxQ[own_B] = found_BxQ[:, np.arange(neighbours) % found_BxQ.shape[1]]
     return Smote(
         classes_K=jnp.asarray(stats.classes_K),
-        centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
+        centre_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         deviations_NxP=jnp.asarray(stats.deviations_NxP, jnp.float32),
         members_KxB=jnp.asarray(members_KxB),
         counts_K=jnp.asarray(stats.counts_K),
@@ -90,4 +93,4 @@ def _draw(key: Array, state: Smote, positions_S: Array) -> Array:
     part_Sx1 = jax.random.uniform(part_key, (count, 1))
     way_SxP = state.deviations_NxP[end_S] - state.deviations_NxP[path_S]
     draws_SxP = state.deviations_NxP[start_S] + part_Sx1 * way_SxP
-    return state.centre_KxDxD[positions_S] + draws_SxP.reshape(-1, *state.centre_KxDxD.shape[1:])
+    return place(state.centre_KxDxD, state.used_P, positions_S, draws_SxP)

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import ClassStatistics
+from gcims_jax.samplers.contract import ClassStatistics, place
 
 Array = jax.Array
 
@@ -24,12 +24,14 @@ class Subspace(NamedTuple):
     Attributes:
       classes_K: integer labels seen in fit, sorted.
       centre_KxDxD: class means.
+      used_P: coordinates of a flattened latent that have a distribution; the others are constant.
       basis_QxP: leading directions, each as long as its standard deviation.
       rest_RxP: the other directions, likewise; drawn as independent normals.
     """
 
     classes_K: Array
     centre_KxDxD: Array
+    used_P: Array
     basis_QxP: Array
     rest_RxP: Array
 
@@ -49,7 +51,8 @@ def fit(stats: ClassStatistics, directions: int) -> tuple[Subspace, np.ndarray]:
     scaled_RxP = (length_R[kept_R] / scale)[:, None] * right_RxP[kept_R]
     subspace = Subspace(
         classes_K=jnp.asarray(stats.classes_K),
-        centre_KxDxD=jnp.asarray(stats.centre_KxP.reshape(-1, stats.latent, stats.latent), jnp.float32),
+        centre_KxDxD=jnp.asarray(stats.centre_KxDxD, jnp.float32),
+        used_P=jnp.asarray(stats.used_P),
         basis_QxP=jnp.asarray(scaled_RxP[:directions], jnp.float32),
         rest_RxP=jnp.asarray(scaled_RxP[directions:], jnp.float32),
     )
@@ -60,7 +63,7 @@ def to_latents(key: Array, subspace: Subspace, coordinates_SxQ: Array, positions
     """Latents S×d×d of whitened coordinates: class mean, subspace, and normals in the other directions."""
     normal_SxR = jax.random.normal(key, (len(positions_S), len(subspace.rest_RxP)))
     draws_SxP = coordinates_SxQ @ subspace.basis_QxP + normal_SxR @ subspace.rest_RxP
-    return subspace.centre_KxDxD[positions_S] + draws_SxP.reshape(-1, *subspace.centre_KxDxD.shape[1:])
+    return place(subspace.centre_KxDxD, subspace.used_P, positions_S, draws_SxP)
 
 
 def minimise(

@@ -73,13 +73,20 @@ def test_too_few_records_and_unknown_classes_are_refused_before_training(tmp_pat
 
 
 def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
-    small = {"data_sets": 3, "planted_data_sets": 2, "judges": ("pls_da",), "records": (40,), "repeats": (1,)}
+    small = {
+        "data_sets": 3,
+        "planted_data_sets": 2,
+        "judges": ("pls_da",),
+        "records": (40,),
+        "repeats": (1,),
+        "measurements": (1,),
+    }
     setup = settings.prepare(prepared(tmp_path, calibration={**small, "ratios": (4.0,)}))
     folder = tmp_path / "run"
     answer = calibrate_verdict.run(setup, 0, folder, {}, {})
     results = json.loads((folder / "results.json").read_text())
-    assert [line["kind"] for line in results["lines"]] == ["permuted", "duplicated", "population"]
-    assert [line["data_sets"] for line in results["lines"]] == [3, 3, 2]
+    assert [line["kind"] for line in results["lines"]] == ["permuted", "duplicated", "mixed", "choose", "population"]
+    assert [line["data_sets"] for line in results["lines"]] == [3, 3, 3, 3, 2]
     assert answer == calibration_page.sentence(results) and "Where nothing helps" in answer
     assert (folder / "report.html").read_text().count("data:image/png") == 2
     cells = sorted((folder / "checkpoints").glob("*.json"))

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import optimize, stats
 
-from gcims_jax import InputError
+from gcims_jax import InputError, parts
+from gcims_jax.evaluation import guard
 from gcims_jax.fidelity import gaussianity, normality
 from gcims_jax.fidelity.gaussian_null import TESTS, compute_statistics, find_power, null, p_values
 from gcims_jax.fidelity.gaussianity import compare_draws, diagnose, diagnose_class
@@ -149,7 +150,7 @@ def test_verdicts_on_planted_shapes():
     rng = np.random.default_rng(0)
     kinds = ["Gaussian", "bimodal", "heavy-tailed", "skewed"]
     latents = np.concatenate([planted(kind, 100, 8, rng) for kind in kinds])
-    found = diagnose(latents, np.repeat([0, 1, 5, 7], 100))
+    found = diagnose(parts.from_arrays(latents, np.repeat([0, 1, 5, 7], 100)))
     assert list(found) == [0, 1, 5, 7]
     assert found[0].verdict == "Gaussian" and not found[0].shapes and min(found[0].power.values()) >= 0.8
     for k, kind in ((1, "bimodal"), (5, "heavy-tailed"), (7, "skewed")):
@@ -202,10 +203,11 @@ def test_draws_are_told_apart_from_held_out_latents_where_they_differ():
     labels, held_out_labels = np.repeat([0, 1], 40), np.repeat([0, 1], 15)
 
     def latents(labels, scale=1.0, shift=0.0):
-        return rng.normal(size=(len(labels), 6, 6)) * scale + shift + 50.0 * labels[:, None, None]
+        x = rng.normal(size=(len(labels), 6, 6)) * scale + shift + 50.0 * labels[:, None, None]
+        return parts.from_arrays(x, labels)
 
     draws = {"like": latents(labels), "wide": latents(labels, 1.4), "moved": latents(labels, shift=0.4)}
-    found = compare_draws(0, (latents(labels), labels), (latents(held_out_labels), held_out_labels), draws, 199)
+    found = compare_draws(0, latents(labels), latents(held_out_labels), draws, 199)
     assert list(found) == [gaussianity.REAL, "like", "wide", "moved"]
     for name in (gaussianity.REAL, "like"):
         assert min(found[name].energy.p_value, found[name].spread_p_value) > 0.05
@@ -220,19 +222,25 @@ def test_spread_test_keeps_its_level_in_small_classes():
     labels, held_out_labels = np.repeat([0, 1, 2], [12, 6, 4]), np.repeat([0, 1, 2], [3, 2, 1])
     p_values = []
     for seed in range(300):
-        (train, held_out) = (rng.normal(size=(len(side), 4, 4)) for side in (labels, held_out_labels))
-        real = compare_draws(seed, (train, labels), (held_out, held_out_labels), {}, 49)[gaussianity.REAL]
+        sides = (parts.from_arrays(rng.normal(size=(len(k), 4, 4)), k) for k in (labels, held_out_labels))
+        real = compare_draws(seed, *sides, {}, 49)[gaussianity.REAL]
         p_values.append(real.spread_p_value)
     assert stats.binomtest(int(np.sum(np.array(p_values) <= 0.1)), 300, 0.1, "greater").pvalue > 0.01
 
 
+def test_draws_of_a_sampler_that_has_seen_held_out_latents_are_refused():
+    rng = np.random.default_rng(0)
+    train, held_out = (parts.from_arrays(rng.normal(size=(20, 4, 4)), np.repeat([0, 1], 10)) for _ in range(2))
+    everything = parts.join(train, held_out).origin
+    with pytest.raises(guard.LeakError, match="20 that it has"):
+        compare_draws(0, train, held_out, {"rda": parts.synthetic(train.x_NxRxT, train.labels_N, everything)})
+
+
 def test_bad_latents():
     with pytest.raises(InputError, match=r"shape \(N, d, d\)"):
-        diagnose(np.zeros((4, 9)), np.zeros(4, int))
-    with pytest.raises(InputError, match="labels"):
-        diagnose(np.zeros((4, 3, 3)), np.zeros(5, int))
+        diagnose(parts.from_arrays(np.zeros((4, 9)), np.zeros(4, int)))
     with pytest.raises(InputError, match="finite"):
-        diagnose(np.full((4, 3, 3), np.nan), np.zeros(4, int))
+        diagnose(parts.from_arrays(np.full((4, 3, 3), np.nan), np.zeros(4, int)))
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""One contract for every generator of records, and what each is meant to change."""
+"""What each generator is meant to change."""
 
 import jax
 import numpy as np
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcims_jax import InputError, linalg
-from gcims_jax.generators import GENERATORS, FittedCodec, ridge
+from gcims_jax import InputError, parts
+from gcims_jax.generators import GENERATORS, Tucker, phase_amplitude, ridge
 from gcims_jax.generators.contract import pick
 from gcims_jax.preprocessing import alignment
 
@@ -15,47 +15,20 @@ LABELS = np.repeat([0, 1, 2], [7, 4, 1])
 RNG = np.random.default_rng(0)
 RECORDS = (RNG.normal(0.0, 0.02, (12, 16, 24)) + LABELS[:, None, None] / 4).astype(np.float32)
 RECORDS[:, 6:9, 10:14] += 0.5
-OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}, "shift": {"size": 0.2}, "mask": {"size": 0.4}}
-# The last two where nothing is worth changing, as here.
-MAY_COPY = ("duplicate", "reconstruction", "tuned_warp", "phase_amplitude")
-
-
-def fit_codec(key, x_NxRxT):
-    basis = linalg.two_sided_basis(x_NxRxT, 3)
-    return FittedCodec(
-        lambda x: basis.slow_RxD.T @ (x - basis.mean_RxT) @ basis.fast_TxD,
-        lambda e: (basis.mean_RxT + basis.slow_RxD @ e @ basis.fast_TxD.T).astype(np.float32),
-    )
+CODEC = Tucker(3)
 
 
 def fitted(name, **options):
-    return GENERATORS[name].fit(
-        jax.random.key(0), RECORDS, LABELS, fit_codec=fit_codec, **{**OPTIONS.get(name, {}), **options}
-    )
+    return GENERATORS[name].fit(jax.random.key(0), parts.from_arrays(RECORDS, LABELS), **options)
 
 
 def draws(name, seed=1, labels=LABELS, **options):
-    return GENERATORS[name].sample(jax.random.key(seed), fitted(name, **options), labels)
-
-
-@pytest.mark.parametrize("name", sorted(GENERATORS))
-def test_contract(name):
-    wanted = np.array([2, 0, 0, 1, 2, 0, 1])
-    generator, state = GENERATORS[name], fitted(name)
-    x_SxRxT = generator.sample(jax.random.key(1), state, wanted)
-    assert x_SxRxT.shape == (7, 16, 24) and x_SxRxT.dtype == np.float32 and np.all(np.isfinite(x_SxRxT))
-    np.testing.assert_array_equal(x_SxRxT, generator.sample(jax.random.key(1), state, wanted))
-    means = [x_SxRxT[wanted == k].mean() for k in range(3)]
-    assert means[0] < means[1] < means[2]  # each label gets records of its class
-    if name not in MAY_COPY:
-        other = generator.sample(jax.random.key(2), state, wanted)
-        assert not np.array_equal(x_SxRxT[1:], other[1:])
-    with pytest.raises(InputError, match="labels to draw"):
-        generator.sample(jax.random.key(1), state, np.array([0, 5]))
+    return GENERATORS[name].sample(jax.random.key(seed), fitted(name, **options), labels).x_NxRxT
 
 
 @pytest.mark.parametrize("name", ["noise", "shift", "scale", "mask", "warp"])
 def test_size_zero_changes_nothing(name):
+    assert not GENERATORS[name].describe(fitted(name, size=0.0)).changes
     np.testing.assert_allclose(draws(name, size=0.0), draws("duplicate"), atol=1e-6)
 
 
@@ -110,20 +83,45 @@ def moving_records(amplitude, movement, seed=0, each=20):
 def test_chosen_warps_are_none_where_axes_stand_still_and_some_where_they_move():
     tuned = GENERATORS["tuned_warp"]
     for seed in (1, 2):
-        still = tuned.fit(jax.random.key(seed), *moving_records(0.5, 0.0, seed), fit_codec=None)
-        assert still.sizes.slow == still.sizes.fast == 0.0
-    moving = tuned.fit(jax.random.key(0), *moving_records(0.1, 1.0), fit_codec=None)
-    assert moving.sizes.slow >= 1.0
-    assert dict(moving.tried)[moving.sizes] == max(dict(moving.tried).values())
+        still = tuned.fit(jax.random.key(seed), parts.from_arrays(*moving_records(0.5, 0.0, seed)))
+        assert still.value.sizes.slow == still.value.sizes.fast == 0.0
+        assert tuned.describe(still) == (False, "no warp pays: plain copies")
+    moving = tuned.fit(jax.random.key(0), parts.from_arrays(*moving_records(0.1, 1.0)))
+    sizes, tried = moving.value.sizes, dict(moving.value.tried)
+    assert sizes.slow >= 1.0 and tried[sizes] == max(tried.values())
+    assert tuned.describe(moving).changes and f"slow {sizes.slow:g}" in tuned.describe(moving).text
+
+
+def test_where_all_is_one_group_nothing_is_warped():
+    alone = parts.from_arrays(RECORDS, LABELS, ["day"] * 12)
+    learned = GENERATORS["tuned_warp"].fit(jax.random.key(0), alone)
+    assert not GENERATORS["tuned_warp"].describe(learned).changes
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(seed):
-    fit = GENERATORS["phase_amplitude"].fit
-    still = fit(jax.random.key(seed), *moving_records(0.5, 0.0, seed), fit_codec=fit_codec)
-    assert not still.sizes.phase
-    moving = fit(jax.random.key(seed), *moving_records(0.1, 0.3, seed, each=40), fit_codec=fit_codec)
-    assert moving.sizes.phase > 0.0
+    fit, describe = GENERATORS["phase_amplitude"].fit, GENERATORS["phase_amplitude"].describe
+    still = fit(jax.random.key(seed), parts.from_arrays(*moving_records(0.5, 0.0, seed)), codec=CODEC)
+    assert not still.value.sizes.phase and (still.value.sizes.amplitude or not describe(still).changes)
+    moving = fit(jax.random.key(seed), parts.from_arrays(*moving_records(0.1, 0.3, seed, each=40)), codec=CODEC)
+    assert moving.value.sizes.phase > 0.0 and describe(moving).changes
+
+
+def test_measurements_of_a_sample_are_all_learned_from_or_none(monkeypatch):
+    learned_from, real = [], phase_amplitude._separate
+
+    def separate(key, part, *rest):
+        learned_from.append(part.groups_N)
+        return real(key, part, *rest)
+
+    monkeypatch.setattr(phase_amplitude, "_separate", separate)
+    records, labels = moving_records(0.3, 0.5, each=6)
+    groups = np.repeat([f"s{i}" for i in range(6)], 3)
+    part = parts.from_arrays(records, labels, groups)
+    GENERATORS["phase_amplitude"].fit(jax.random.key(0), part, codec=CODEC, stiffness=0.3, phase=1)
+    assert len(learned_from) == 4  # three splits, and all of it
+    for names in learned_from:
+        assert set(np.unique(names, return_counts=True)[1]) == {3}
 
 
 def test_sharpness_of_scores_costs_squared_error_but_no_likelihood():
@@ -132,22 +130,25 @@ def test_sharpness_of_scores_costs_squared_error_but_no_likelihood():
     scores = np.where(labels[:, None] == classes, 0.6, -0.6) + 0.5 * rng.normal(size=(60, 3))
     scores[:, 2] = -np.inf  # no record of this class was there to learn from
     missing = np.vstack([scores, np.full((1, 3), np.nan)])
-    one, half = (ridge.judge(s, np.append(labels, 5), classes) for s in (missing, 0.5 * missing))
-    assert one.squared_M.shape == (60,) and half.squared_M.mean() > 1.1 * one.squared_M.mean()
-    np.testing.assert_allclose(one.likelihood_M, half.likelihood_M, atol=1e-3)
+    alone = np.arange(61)
+    one, half = (ridge.judge(s, np.append(labels, 5), alone, classes) for s in (missing, 0.5 * missing))
+    assert one.squared_G.shape == (60,) and half.squared_G.mean() > 1.1 * one.squared_G.mean()
+    np.testing.assert_allclose(one.likelihood_G, half.likelihood_G, atol=1e-3)
     right = scores.argmax(axis=1) == np.searchsorted(classes, labels)
-    np.testing.assert_array_equal(one.likelihood_M > np.log(0.5), right)
+    np.testing.assert_array_equal(one.likelihood_G > np.log(0.5), right)
+    pairs = ridge.judge(missing, np.append(labels, 5), alone // 2, classes)
+    np.testing.assert_allclose(pairs.squared_G, one.squared_G.reshape(30, 2).mean(axis=1))
 
 
-def phase_amplitude(**options):
+def separated(**options):
     generator = GENERATORS["phase_amplitude"]
-    state = generator.fit(jax.random.key(0), *moving_records(0.1, 0.4), fit_codec=fit_codec, **options)
-    return state, generator.sample(jax.random.key(1), state, np.repeat([0, 1, 2], 30))
+    learned = generator.fit(jax.random.key(0), parts.from_arrays(*moving_records(0.1, 0.4)), codec=CODEC, **options)
+    return learned.value, generator.sample(jax.random.key(1), learned, np.repeat([0, 1, 2], 30)).x_NxRxT
 
 
 def test_drawn_phase_varies_as_the_records_do_and_nothing_drawn_is_a_copy():
     real, labels = moving_records(0.1, 0.4)
-    state, copies = phase_amplitude(phase=0, amplitude=0)
+    state, copies = separated(phase=0, amplitude=0)
     assert all(np.any(np.all(copy == real, axis=(1, 2))) for copy in copies)
 
     def shifts(x):
@@ -155,32 +156,32 @@ def test_drawn_phase_varies_as_the_records_do_and_nothing_drawn_is_a_copy():
         return alignment.find_shifts(x, reference, 10.0)
 
     spread, at = shifts(real).std(), shifts(copies)
-    _, drawn = phase_amplitude(phase=1, amplitude=0)
+    _, drawn = separated(phase=1, amplitude=0)
     moved = shifts(drawn) - at
     assert 0.5 < moved.std() / spread < 1.5 and abs(moved.mean()) < 0.5
-    _, around = phase_amplitude(phase=1, amplitude=1, centre="class")
+    _, around = separated(phase=1, amplitude=1, centre="class")
     assert 0.5 < shifts(around).std() / spread < 1.5
-    still = phase_amplitude(phase=0, amplitude=1)[1]
+    still = separated(phase=0, amplitude=1)[1]
     assert (shifts(still) - at).std() < 0.3 * spread and not np.allclose(still, copies)
-    joint = phase_amplitude(phase=1, amplitude=1, joint=1)[1]
+    joint = separated(phase=1, amplitude=1, joint=1)[1]
     assert joint.shape == drawn.shape and np.all(np.isfinite(joint)) and state.separated.degrees == 57
 
 
 def test_classes_of_one_record_and_records_far_away_do_not_break_the_statistics():
     records, _ = moving_records(0.3, 1.0)
-    generator = GENERATORS["phase_amplitude"]
-    lonely = generator.fit(jax.random.key(0), records[:4], np.arange(4), fit_codec=fit_codec)
+    generator, four = GENERATORS["phase_amplitude"], parts.from_arrays(records[:4], np.arange(4))
+    lonely = generator.fit(jax.random.key(0), four, codec=CODEC)
     copies = generator.sample(jax.random.key(1), lonely, np.arange(4))
-    np.testing.assert_array_equal(copies, records[:4])
-    around = generator.fit(jax.random.key(0), records[:4], np.arange(4), fit_codec=fit_codec, centre="class")
-    assert around.sizes.phase > 0.0 and around.sizes.amplitude == 1.0
-    alone = generator.sample(jax.random.key(1), around, np.arange(4))
+    np.testing.assert_array_equal(copies.x_NxRxT, records[:4])
+    assert not generator.describe(lonely).changes
+    around = generator.fit(jax.random.key(0), four, codec=CODEC, centre="class")
+    assert around.value.sizes.phase > 0.0 and around.value.sizes.amplitude == 1.0
+    alone = generator.sample(jax.random.key(1), around, np.arange(4)).x_NxRxT
     assert np.sqrt(np.mean((alone - records[:4]) ** 2)) < 0.3 * records[:4].std()
     records[0] = np.roll(records[0], 16, axis=0)
-    labels = np.repeat([0, 1, 2], 20)
-    left_out = generator.fit(
-        jax.random.key(0), records, labels, fit_codec=fit_codec, phase=1, amplitude=0, stiffness=1e-6, leave_out=1
-    )
+    part = parts.from_arrays(records, np.repeat([0, 1, 2], 20))
+    options = {"phase": 1, "amplitude": 0, "stiffness": 1e-6, "leave_out": 1}
+    left_out = generator.fit(jax.random.key(0), part, codec=CODEC, **options).value
     far_N = np.asarray(left_out.separated.registered.at_bound_N)
     assert far_N.any() and left_out.separated.degrees == 57 - far_N.sum()
     np.testing.assert_array_equal(left_out.separated.phase_NxP[far_N], 0.0)
@@ -193,7 +194,7 @@ def test_bad_options_of_phase_amplitude_are_refused():
         ({"amplitude": -1.0}, "amplitude: expected a number of 0 or more, got -1"),
     ):
         with pytest.raises(InputError, match=message):
-            phase_amplitude(**options)
+            separated(**options)
 
 
 def test_unknown_and_negative_options_are_refused():

@@ -43,7 +43,7 @@ def test_planted_misalignment_of_simulated_records_is_found_on_both_axes():
     x = scale.apply(scale.fit(parts.from_records(records, compressed), config), compressed)
     ends = [(axis.values[0], axis.values[-1]) for axis in (plan.slow, plan.fast)]
     registering = RegistrationConfig(stiffness=0.3, anchor=-ends[1][0] / (ends[1][1] - ends[1][0]))
-    learned = registration.fit(x, np.unique(records.labels, return_inverse=True)[1], registering)
+    learned = registration.fit(parts.from_records(records, x), registering)
     for registered in (learned.unlabelled, learned.labelled, registration.register(learned, x, registering)):
         maps = registration.positions(registered.theta_NxP, x.shape[1:], registering)
         wanted = (truth.retention_NxC, truth.rip_N[:, None] / gcims.RIP_DRIFT_MS * np.array([9.0, 10.0, 11.5]))
@@ -57,7 +57,7 @@ def test_planted_misalignment_of_simulated_records_is_found_on_both_axes():
 def test_moved_records_come_back_into_step_and_can_be_put_back():
     still = peaks(24)
     x = moved(still)
-    learned = registration.fit(x, np.repeat([0, 1], 12), CONFIG)
+    learned = registration.fit(parts.from_arrays(x, np.repeat([0, 1], 12)), CONFIG)
     aligned = registration.apply(learned.labelled.theta_NxP, x, CONFIG)
     spread = lambda a: np.mean((a / np.linalg.norm(a, axis=(1, 2))[:, None, None]).std(axis=0) ** 2)  # noqa: E731
     assert spread(aligned) < 0.3 * spread(x)
@@ -68,14 +68,19 @@ def test_moved_records_come_back_into_step_and_can_be_put_back():
 
 
 def test_records_in_step_hardly_move():
-    theta = registration.fit(peaks(20), np.zeros(20, int), CONFIG).labelled.theta_NxP / SPREAD
-    away = registration.fit(moved(peaks(20), size=1.0), np.zeros(20, int), CONFIG).labelled.theta_NxP / SPREAD
+    theta = registration.fit(parts.from_arrays(peaks(20), np.zeros(20, int)), CONFIG).labelled.theta_NxP / SPREAD
+    away = (
+        registration.fit(parts.from_arrays(moved(peaks(20), size=1.0), np.zeros(20, int)), CONFIG).labelled.theta_NxP
+        / SPREAD
+    )
     assert theta.std() < 0.5 * away.std()
 
 
 def test_labels_have_no_part_in_the_global_template():
     x = moved(peaks(12))
-    a, b = (registration.fit(x, labels, CONFIG) for labels in (np.repeat([0, 1], 6), np.tile([0, 1], 6)))
+    a, b = (
+        registration.fit(parts.from_arrays(x, labels), CONFIG) for labels in (np.repeat([0, 1], 6), np.tile([0, 1], 6))
+    )
     np.testing.assert_array_equal(a.template_RxT, b.template_RxT)
     np.testing.assert_array_equal(a.unlabelled.theta_NxP, b.unlabelled.theta_NxP)
     assert not np.array_equal(a.labelled.theta_NxP, b.labelled.theta_NxP)
@@ -83,12 +88,12 @@ def test_labels_have_no_part_in_the_global_template():
 
 def test_what_cannot_be_compared_stays_where_it_is():
     x = moved(peaks(12))
-    learned = registration.fit(x, np.zeros(12, int), CONFIG)
+    learned = registration.fit(parts.from_arrays(x, np.zeros(12, int)), CONFIG)
     odd = np.stack([np.full_like(x[0], 0.7), -x[0], x[1]])
     registered = registration.register(learned, odd, CONFIG)
     np.testing.assert_array_equal(registered.theta_NxP[:2], 0.0)
     assert registered.gain_N[0] == registered.gain_N[1] == 0.0 and registered.gain_N[2] > 0.5
-    flat = registration.fit(np.ones((4, 40, 48)), np.zeros(4, int), CONFIG)
+    flat = registration.fit(parts.from_arrays(np.ones((4, 40, 48)), np.zeros(4, int)), CONFIG)
     np.testing.assert_array_equal(flat.labelled.theta_NxP, 0.0)
 
 
@@ -97,23 +102,23 @@ def test_a_record_far_away_is_named_and_its_warp_bounded():
     far = x.copy()
     far[0] = np.roll(x[0], 9, axis=0)  # a quarter of the axis; offsets end at 0.15
     limp = dataclasses.replace(CONFIG, stiffness=1e-6, smoothing=(0.2, 0.1, 0.05), iterations=15)
-    learned = registration.fit(x, np.zeros(10, int), limp)
+    learned = registration.fit(parts.from_arrays(x, np.zeros(10, int)), limp)
     registered = registration.register(learned, far, limp)
     assert registered.at_bound_N[0]
     assert np.abs(registered.theta_NxP / SPREAD).max() <= registration.BOUND * (1 + 1e-5)
 
 
 def test_a_class_of_one_record_is_registered_to_the_global_template():
-    learned = registration.fit(moved(peaks(7)), np.array([0, 0, 0, 0, 0, 0, 1]), CONFIG)
+    learned = registration.fit(parts.from_arrays(moved(peaks(7)), np.array([0, 0, 0, 0, 0, 0, 1])), CONFIG)
     assert np.all(np.isfinite(learned.labelled.theta_NxP))
-    again = registration.fit(moved(peaks(1)), np.zeros(1, int), CONFIG)
+    again = registration.fit(parts.from_arrays(moved(peaks(1)), np.zeros(1, int)), CONFIG)
     np.testing.assert_allclose(again.labelled.theta_NxP, 0.0, atol=1e-4)
 
 
 def test_an_anchored_axis_keeps_its_anchor():
     config = dataclasses.replace(CONFIG, anchor=0.25, anchored=True)
     x = moved(peaks(10))
-    theta = registration.fit(x, np.zeros(10, int), config).labelled.theta_NxP
+    theta = registration.fit(parts.from_arrays(x, np.zeros(10, int)), config).labelled.theta_NxP
     _, fast = registration.positions(theta, x.shape[1:], config)
     at = [np.interp(0.25, np.linspace(0, 1, 48), p) for p in np.asarray(fast)]
     np.testing.assert_allclose(at, 0.25, atol=1e-5)
@@ -134,12 +139,14 @@ def test_steps_follow_the_gradient_of_the_loss():
 
 def test_bad_input_is_refused():
     with pytest.raises(InputError, match="2 to 3 knots.*got 5"):
-        registration.fit(np.zeros((3, 7, 48)), np.zeros(3, int), CONFIG)
+        registration.fit(parts.from_arrays(np.zeros((3, 7, 48)), np.zeros(3, int)), CONFIG)
     with pytest.raises(InputError, match="expected finite records"):
-        registration.fit(np.full((3, 40, 48), np.nan), np.zeros(3, int), CONFIG)
+        registration.fit(parts.from_arrays(np.full((3, 40, 48), np.nan), np.zeros(3, int)), CONFIG)
     with pytest.raises(InputError, match=r"expected records \(N, R, T\)"):
-        registration.fit(np.zeros((40, 48)), np.zeros(3, int), CONFIG)
-    learned = registration.fit(peaks(3), np.zeros(3, int), CONFIG)
+        registration.fit(parts.from_arrays(np.zeros((3, 48)), np.zeros(3, int)), CONFIG)
+    with pytest.raises(InputError, match="expected a Part, got ndarray.*parts.from_arrays"):
+        registration.fit(peaks(3), CONFIG)
+    learned = registration.fit(parts.from_arrays(peaks(3), np.zeros(3, int)), CONFIG)
     with pytest.raises(InputError, match=r"\(40, 48\) points like the training records, got \(40, 47\)"):
         registration.register(learned, np.zeros((1, 40, 47)), CONFIG)
     for bad in ({"stiffness": 0.0}, {"smoothing": ()}, {"iterations": 0}, {"prior": -1.0}):

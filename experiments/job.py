@@ -1,0 +1,59 @@
+"""What every experiment gets, and how it leaves its results."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments.settings import Setup
+from experiments.workdir import to_json, write_text
+
+
+class Job(NamedTuple):
+    """One run of an experiment: ``EXPERIMENTS[name](job)`` writes its results and returns the answer as text.
+
+    Attributes:
+      setup: checked data and configuration.
+      workdir: claimed work directory.
+      provenance: versions and revision, kept with synthetic records.
+      seconds: stages done so far, by name; experiments add theirs.
+    """
+
+    setup: Setup
+    workdir: Path
+    provenance: dict[str, Any]
+    seconds: dict[str, float]
+
+    def timed(self, stage: str, start: float) -> None:
+        """Notes the seconds since ``start`` (of ``time.perf_counter``) as those of a stage."""
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def finish(self, summary: dict[str, Any], write_page: Callable[[Path, dict[str, Any]], None]) -> None:
+        """Adds what every summary has, writes the page, and last ``results.json``: where it is, the run is complete."""
+        setup = self.setup
+        summary.setdefault("dataset", dataset(setup))
+        summary["banner"] = setup.banner
+        start = time.perf_counter()
+        summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
+        write_page(self.workdir, summary)
+        self.timed("report", start)
+        summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
+        write_text(self.workdir / "results.json", to_json(summary))
+
+
+def dataset(setup: Setup) -> dict[str, Any]:
+    """The data in figures, for ``results.json``."""
+    return {
+        "records": len(setup.records),
+        "shape": list(setup.records.shape[1:]),
+        "classes": setup.records.class_counts(),
+        "groups": len(set(setup.part.groups_N.tolist())),
+    }
+
+
+def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A finished row from its file, or made and written there; so an interrupted run goes on where it stopped."""
+    if not path.exists():
+        write_text(path, to_json(make()))
+    return json.loads(path.read_text())

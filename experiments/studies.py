@@ -1,0 +1,146 @@
+"""Studies of usefulness: each a table of candidates, doses and folds, a summary and a page."""
+
+import dataclasses
+import time
+from typing import Any
+
+import numpy as np
+
+from experiments import cells
+from experiments.job import Job
+from gcims_jax.evaluation import predictions, results, splits
+from gcims_jax.evaluation.answers import FoldAnswers, dose_of
+from gcims_jax.evaluation.candidates import COPIES, PLAIN, Candidate
+from gcims_jax.evaluation.classify import tried
+from gcims_jax.evaluation.scoring import Plan
+from gcims_jax.io.netcdf import write_dataset
+from gcims_jax.reports import leaderboard as leaderboard_page
+from gcims_jax.reports import learning_curve as curve_page
+from gcims_jax.reports import minority as minority_page
+from gcims_jax.reports import ratio as ratio_page
+
+
+def leaderboard(job: Job) -> str:
+    """All generators against each other: which helps which classifier, everything chosen inside training parts."""
+    start = time.perf_counter()
+    setup = job.setup
+    folds = choose_inside(job)
+    truth = setup.truth
+    plain = {candidate.name for candidate in candidates_of(job) if candidate.is_plain}
+    summary = {
+        **_about(job),
+        "lines": results.lines(folds, truth, leaks=bool(setup.banner)),
+        "context": results.context(folds, truth, plain.__contains__, leaks=bool(setup.banner)),
+    }
+    _keep(job, folds)
+    job.timed("study", start)
+    job.finish(summary, leaderboard_page.write)
+    return leaderboard_page.sentence(summary)
+
+
+def choose_inside(job: Job) -> list[FoldAnswers]:
+    """Answers of every candidate, with those of inner splits to choose by."""
+    return cells.run(job, candidates_of(job), plan_of(job), inner=job.setup.study.inner_splits)
+
+
+def ratio(job: Job) -> str:
+    """How many synthetic records: change of scores by ratio, for each candidate and mode."""
+    start = time.perf_counter()
+    folds = cells.run(job, job.setup.study.candidates, plan_of(job, tuned=False))
+    by_dose = results.lines(
+        folds,
+        job.setup.truth,
+        lambda row: (row["classifier"], row["candidate"], dose_of(row)),
+        leaks=bool(job.setup.banner),
+    )
+    shown = [line for line in by_dose if line["candidate"] != PLAIN.name]
+    summary = {**_about(job), "lines": shown, "sentence": ratio_page.sentence(shown)}
+    _keep(job, folds)
+    job.timed("study", start)
+    job.finish(summary, ratio_page.write)
+    return summary["sentence"]
+
+
+def minority(job: Job) -> str:
+    """Do small classes gain most: change of recall per class against the class size, at the last ratio."""
+    start = time.perf_counter()
+    setup = job.setup
+    plan = plan_of(job, tuned=False)
+    plan = plan._replace(classifiers=plan.classifiers[:1])
+    folds = cells.run(job, setup.study.candidates, plan)
+    dose = setup.study.doses[-1].ratio
+    found = results.lines(
+        folds,
+        setup.truth,
+        lambda row: (row["classifier"], row["candidate"], dose_of(row)),
+        leaks=bool(setup.banner),
+    )
+    plain = next(line for line in found if line["candidate"] == PLAIN.name)
+    lines = results.slopes(folds, setup.truth, found, dose)
+    summary = {
+        **_about(job),
+        "classifier": setup.study.classifiers[0],
+        "ratio": dose,
+        "recall_K": list(plain["per_class_recall"].values()),
+        "lines": lines,
+        "sentence": minority_page.sentence(lines),
+    }
+    _keep(job, folds)
+    job.timed("study", start)
+    job.finish(summary, minority_page.write)
+    return summary["sentence"]
+
+
+def learning_curve(job: Job) -> str:
+    """What synthetic records are worth in real ones: scores by number of training records, with and without.
+
+    Doses are chosen inside the training part of each size.
+    """
+    start = time.perf_counter()
+    setup, lines = job.setup, []
+    for most in sorted(setup.study.records_per_class, key=lambda m: m or np.inf):
+        tag = f"class_{most:03d}"
+        inner = setup.study.inner_splits
+        folds = cells.run(job, setup.study.candidates, plan_of(job), inner=inner, records_per_class=most, tag=tag)
+        n_train = float(np.mean([cell["n_train"] for answers in folds for cell in answers.cells]))
+        lines += [
+            {"n_train": n_train, "records_per_class": most, **line}
+            for line in results.lines(folds, setup.truth, leaks=bool(setup.banner))
+        ]
+    summary = {**_about(job), "lines": lines, "sentence": curve_page.sentence(lines)}
+    job.timed("study", start)
+    job.finish(summary, curve_page.write)
+    return summary["sentence"]
+
+
+def candidates_of(job: Job) -> tuple[Candidate, ...]:
+    """Those asked for, and copies, which every generator has to beat."""
+    asked = job.setup.study.candidates
+    plain = [candidate for candidate in asked if candidate.is_plain]
+    if COPIES not in plain:
+        plain.append(COPIES)
+    # Plain ones first: of equals the first is taken.
+    return (*plain, *(candidate for candidate in asked if not candidate.is_plain))
+
+
+def plan_of(job: Job, *, tuned: bool = True) -> Plan:
+    """How candidates are scored: doses, and classifiers with every setting that training parts choose among."""
+    setup = job.setup
+    configs = [dataclasses.replace(setup.method.classifier, name=name) for name in setup.study.classifiers]
+    every = [one for config in configs for one in tried(config)] if tuned else configs
+    return Plan(setup.method.preprocess, setup.study.codec, setup.study.doses, tuple(every), len(setup.truth.classes))
+
+
+def _about(job: Job) -> dict[str, Any]:
+    study = job.setup.study
+    return {
+        "folds": len(job.setup.folds),
+        "codec": type(study.codec).__name__,
+        "latent": study.codec.latent,
+        "inner_splits": f"{study.inner_splits} of {splits.INNER}",
+    }
+
+
+def _keep(job: Job, folds: list[FoldAnswers]) -> None:
+    found = predictions.to_dataset({"strict": folds}, job.setup.truth, job.setup.records.names)
+    write_dataset(found, job.workdir / "predictions.nc")

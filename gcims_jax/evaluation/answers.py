@@ -1,0 +1,116 @@
+"""Kept answers, and what is chosen by them: pure functions of what ``scoring.score_fold`` returned.
+
+A fold's answers hold one row per candidate, dose, classifier and setting, each with an answer per held-out record, and the
+same rows for every inner split of its training part. Whatever is chosen is chosen by the inner ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gcims_jax.evaluation.candidates import Dose
+from gcims_jax.evaluation.splits import Fold
+
+Row = Mapping[str, Any]
+
+
+class FoldAnswers(NamedTuple):
+    """All answers of one fold.
+
+    Attributes:
+      fold: which records teach and which test.
+      rows: one per candidate, dose, classifier and setting.
+      inner_M: mean over inner splits of accuracy and balanced accuracy, half and half, of every row; NaN without inner splits.
+      notes: per candidate what its generator chose.
+      cells: what was read, for figures beside answers.
+    """
+
+    fold: Fold
+    rows: Sequence[Row]
+    inner_M: np.ndarray
+    notes: Mapping[str, Row]
+    cells: Sequence[Mapping[str, Any]]
+
+
+class Truth(NamedTuple):
+    """What answers are held against.
+
+    Attributes:
+      labels_N: integer labels of all records.
+      groups_N: their groups.
+      classes: K names.
+    """
+
+    labels_N: np.ndarray
+    groups_N: np.ndarray
+    classes: Sequence[str]
+
+
+class Chosen(NamedTuple):
+    """One answer per repeat and record, from whichever row was chosen in its fold.
+
+    Attributes:
+      predicted_RxN: labels; -1 where a record was not tested.
+      model_RxN: number of the fold whose classifier answered.
+      rows: the chosen row of every fold.
+    """
+
+    predicted_RxN: np.ndarray
+    model_RxN: np.ndarray
+    rows: Sequence[Row]
+
+
+def gather(fold: Fold, cells: Sequence[Mapping[str, Any]]) -> FoldAnswers:
+    """The cells of one fold, candidate after candidate, as one."""
+    splits = list(zip(*(cell["inner"] for cell in cells), strict=True))
+    inner_SxM = [
+        [half_and_half(split["labels_M"], row["predicted_M"]) for split in cells_of_split for row in split["rows"]]
+        for cells_of_split in splits
+    ]
+    rows = [row for cell in cells for row in cell["rows"]]
+    notes = {note["candidate"]: note for cell in cells for note in cell["generators"]}
+    return FoldAnswers(fold, rows, np.mean(inner_SxM, axis=0) if splits else np.full(len(rows), np.nan), notes, cells)
+
+
+def half_and_half(labels_M: Sequence[int], predicted_M: Sequence[int]) -> float:
+    """Accuracy and balanced accuracy, half and half."""
+    labels_M = np.asarray(labels_M, int)
+    right_M = labels_M == np.asarray(predicted_M, int)
+    counts_K = np.bincount(labels_M)
+    recall_K = np.bincount(labels_M, right_M)[counts_K > 0] / counts_K[counts_K > 0]
+    return float(0.5 * (right_M.mean() + recall_K.mean()))
+
+
+def choose(folds: Sequence[FoldAnswers], allowed: Callable[[Row], bool], truth: Truth) -> Chosen:
+    """In every fold the allowed row with the best inner score, the first of equals; candidates and doses are in order.
+
+    Where nothing was scored inside, that is the first allowed row.
+    """
+    repeats = 1 + max(answers.fold.repeat for answers in folds)
+    predicted_RxN = np.full((repeats, len(truth.labels_N)), -1)
+    model_RxN = np.full_like(predicted_RxN, -1)
+    rows = []
+    for number, answers in enumerate(folds):
+        fitting = [i for i, row in enumerate(answers.rows) if allowed(row)]
+        best = fitting[int(np.argmax(answers.inner_M[fitting]))]
+        rows.append(answers.rows[best])
+        predicted_RxN[answers.fold.repeat, answers.fold.test] = rows[-1]["predicted_M"]
+        model_RxN[answers.fold.repeat, answers.fold.test] = number
+    return Chosen(predicted_RxN, model_RxN, rows)
+
+
+def dose_of(row: Row) -> Dose:
+    """The dose of a row."""
+    return Dose(row["ratio"], row["balanced"])
+
+
+def in_order(folds: Sequence[FoldAnswers], of: Callable[[Row], Any]) -> list[Any]:
+    """What rows have, each once, in the order of the first fold."""
+    return list(dict.fromkeys(of(row) for row in folds[0].rows))
+
+
+def counted(names: Sequence[str]) -> dict[str, int]:
+    """How often each name stands in a list, most frequent first."""
+    values, counts = np.unique(names, return_counts=True)
+    return {str(values[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}

@@ -1,0 +1,111 @@
+"""What is compared: training sets made of real, reconstructed and synthetic records, and how many of the latter."""
+
+import dataclasses
+import difflib
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gcims_jax.errors import InputError
+from gcims_jax.generators import GENERATORS
+
+REAL = ("original", "reconstructed", "none")
+
+
+class Dose(NamedTuple):
+    """How many synthetic records.
+
+    Attributes:
+      ratio: per training record; balanced, beyond the largest class.
+      balanced: whether all classes are brought to one size, 1 + ratio times the largest.
+    """
+
+    ratio: float
+    balanced: bool
+
+    @property
+    def mode(self) -> str:
+        """``balanced`` or ``proportional``; – where nothing is added."""
+        return "–" if not self.ratio else "balanced" if self.balanced else "proportional"
+
+
+NO_DOSE = Dose(0.0, False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A training set under test.
+
+    Attributes:
+      name: how tables call it.
+      generator: a key of ``GENERATORS``; "" adds nothing.
+      options: of the generator, (name, value) pairs.
+      real: what stands for the real training records, one of ``REAL``: they themselves, their reconstructions by the codec
+        of the generator, or nothing.
+      class_weights: the classifier counts every class the same.
+      votes: size of the hand-set warps of the test records over whose copies the classifier's votes are averaged; 0 asks
+        for the records alone.
+    """
+
+    name: str
+    generator: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
+    real: str = "original"
+    class_weights: bool = False
+    votes: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.generator and self.generator not in GENERATORS:
+            near = difflib.get_close_matches(self.generator, GENERATORS, 1)
+            raise InputError(
+                f"study.candidates: expected some of {', '.join(GENERATORS)}, got {self.generator!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing new is made: plain training, weights, votes and copies are what a generator has to beat."""
+        return self.generator in ("", COPIES.generator) and self.real == "original"
+
+
+PLAIN = Candidate("none")
+WEIGHTED = Candidate("class_weights", class_weights=True)
+COPIES = Candidate("duplicate", "duplicate")
+
+
+def parse_candidate(text: str) -> Candidate:
+    """``none``, ``class_weights``, ``votes:size=1``, or a generator with options as in ``warp:size=2``."""
+    if text in (PLAIN.name, WEIGHTED.name):
+        return PLAIN if text == PLAIN.name else WEIGHTED
+    generator, _, rest = text.partition(":")
+    options: list[tuple[str, Any]] = []
+    for pair in filter(None, rest.split(",")):
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(f"study.candidates: expected options as name=value after the colon, got {text!r}")
+        try:
+            options.append((name, float(value)))
+        except ValueError:
+            options.append((name, value))
+    if generator == "votes":
+        size = dict(options).get("size", 1.0)
+        if len(options) > 1 or not isinstance(size, float) or not size > 0.0:
+            raise InputError(f"study.candidates: expected votes or votes:size=NUMBER above 0, got {text!r}")
+        return Candidate(text, votes=size)
+    candidate = Candidate(text, generator, tuple(options))
+    known = GENERATORS[generator].options
+    if wrong := [name for name, _ in options if name not in known]:
+        raise InputError(
+            f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"
+        )
+    return candidate
+
+
+def synthetic_labels(labels_N: np.ndarray, dose: Dose) -> np.ndarray:
+    """Labels to draw: every class ``ratio`` times its training size, at least one record.
+
+    Balanced, every class gets what it lacks to 1 + ratio times the largest.
+    """
+    classes_K, counts_K = np.unique(labels_N, return_counts=True)
+    wanted_K = (1.0 + dose.ratio) * counts_K.max() - counts_K if dose.balanced else dose.ratio * counts_K
+    return np.repeat(classes_K, np.maximum(1, np.round(wanted_K)).astype(int))

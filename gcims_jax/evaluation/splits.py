@@ -1,0 +1,158 @@
+"""Which records teach and which test: repeated folds, groups as folds, and splits inside a training part.
+
+A group, the measurements of one physical sample for example, is on one side of every split.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from gcims_jax.errors import InputError
+from gcims_jax.parts import Part
+
+Array = jax.Array
+
+PROTOCOLS = ("strict", "paper")
+# Under "paper" scaling, codec and class statistics see all records once, as published: its scores leak.
+LEAKS = {"strict": False, "paper": True}
+INNER = 3  # folds of a training part, to choose by
+
+
+class Fold(NamedTuple):
+    """One split; indices of records."""
+
+    repeat: int
+    fold: int
+    train: np.ndarray
+    test: np.ndarray
+
+
+def repeated(groups_N: np.ndarray) -> bool:
+    """Whether a group holds two or more records."""
+    return len(np.unique(groups_N)) < len(groups_N)
+
+
+def make_folds(labels_N: np.ndarray, groups_N: np.ndarray, *, folds: int, repeats: int, seed: int) -> list[Fold]:
+    """Repeated stratified k-fold that keeps every group on one side of each split.
+
+    Args:
+      labels_N: class names.
+      groups_N: group of each record; its own where it has none.
+      folds: of each repeat, at most as many as groups.
+      repeats: how often all records are split.
+      seed: of the first repeat; the others count on from it.
+
+    Raises:
+      InputError: fewer than two classes or folds, a class with fewer records than folds or with a single group, more folds
+        than groups, or groups that leave a class out of a training part.
+    """
+    classes_K, counts_K = np.unique(labels_N, return_counts=True)
+    if folds < 2 or repeats < 1:
+        raise InputError(f"protocol: expected at least 2 folds and 1 repeat, got {folds} and {repeats}")
+    if len(classes_K) < 2:
+        raise InputError(f"labels: expected at least 2 classes, got {len(classes_K)}: {classes_K.tolist()}")
+    for name, count in zip(classes_K, counts_K, strict=True):
+        if count < folds:
+            raise InputError(
+                f"class {str(name)!r}: expected at least as many records as folds ({folds}), got {count}; "
+                + (f"set protocol.folds to {count} or less, or " if count > 1 else "")
+                + "leave the class out"
+            )
+    grouped = repeated(groups_N)
+    if grouped:
+        _check_groups(labels_N, groups_N, folds)
+    result = []
+    for repeat in range(repeats):
+        splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(
+            folds, shuffle=True, random_state=seed + repeat
+        )
+        for fold, (train, test) in enumerate(splitter.split(labels_N, labels_N, groups_N if grouped else None)):
+            missing = sorted(set(classes_K) - set(labels_N[train]))
+            if missing or not len(test):
+                raise InputError(
+                    f"groups: expected groups that leave every class in every training part, but in fold {fold + 1} of {folds} "
+                    f"{f'class {str(missing[0])!r} is not' if missing else 'nothing is left to test'}; set protocol.folds lower"
+                )
+            result.append(Fold(repeat, fold, train, test))
+    return result
+
+
+def _check_groups(labels_N: np.ndarray, groups_N: np.ndarray, folds: int) -> None:
+    count = len(np.unique(groups_N))
+    if count < folds:
+        raise InputError(f"protocol.folds: expected at most as many folds as groups ({count}), got {folds}")
+    for name in np.unique(labels_N):
+        own = np.unique(groups_N[labels_N == name])
+        if len(own) < 2:
+            raise InputError(
+                f"class {str(name)!r}: expected records of at least 2 groups (physical samples), got {len(own)}: a classifier "
+                "could not be tested on a sample that it has not seen; measure another sample or leave the class out"
+            )
+
+
+def leave_one_group_out(labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold]:
+    """One fold for each group, a batch for example, which is tested by what all others teach.
+
+    Raises:
+      InputError: no group with two records, a single group, or a class that one group holds alone.
+    """
+    groups = np.unique(groups_N)
+    if not repeated(groups_N) or len(groups) < 2:
+        raise InputError(
+            "protocol.leave_one_group_out: expected records in at least 2 groups of several, got "
+            f"{'one group' if len(groups) < 2 else 'none'}; name the groups with data.group_column, or set it to False"
+        )
+    folds = []
+    for index, group in enumerate(groups):
+        train, test = np.flatnonzero(groups_N != group), np.flatnonzero(groups_N == group)
+        if missing := sorted(set(labels_N.tolist()) - set(labels_N[train].tolist())):
+            raise InputError(
+                f"protocol.leave_one_group_out: expected every class in at least 2 groups, but {str(missing[0])!r} is in "
+                f"{str(group)!r} alone; leave the class out or group otherwise"
+            )
+        folds.append(Fold(0, index, train, test))
+    return folds
+
+
+def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]:
+    """A training part split again into parts to learn from and parts to choose by; whole groups, ``splits`` of ``INNER``.
+
+    Args:
+      train: the training part.
+      splits: 0 to ``INNER``.
+      seed: of the split.
+    """
+    if not splits:
+        return []
+    grouped = repeated(train.groups_N)
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(INNER, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
+        warnings.simplefilter("ignore", UserWarning)
+        pairs = list(splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None))
+    result = []
+    for learn, choose in pairs[:splits]:
+        # A class that is left out of what is learned from cannot be predicted, and tells nothing about a candidate.
+        choose = choose[np.isin(train.labels_N[choose], train.labels_N[learn])]
+        if len(learn) and len(choose):
+            result.append((train.take(learn), train.take(choose)))
+    return result
+
+
+def thin(train: Part, most: int, seed: int) -> Part:
+    """At most ``most`` records of a class, drawn by seed; 0 keeps all."""
+    if not most:
+        return train
+    order = np.random.default_rng(seed).permutation(len(train))
+    kept = [order[train.labels_N[order] == k][:most] for k in np.unique(train.labels_N)]
+    return train.take(np.sort(np.concatenate(kept)))
+
+
+def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
+    """Keys of a fold's training and of its draws; they depend on nothing but seed, protocol and fold."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), PROTOCOLS.index(protocol)), index)
+    fit_key, draw_key = jax.random.split(key)
+    return fit_key, draw_key

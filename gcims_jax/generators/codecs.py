@@ -1,0 +1,215 @@
+"""Codecs as values: which codec a generator uses is an option of it, fitted here and nowhere else.
+
+``Tucker`` is linear and free; ``CodecConfig`` is the double autoencoder of transformers. Fitting is a pure function, so that
+all who ask for the same codec of the same records share one.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from gcims_jax import linalg
+from gcims_jax.codec import double, joint, stages
+from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.train import Curves
+from gcims_jax.errors import InputError
+from gcims_jax.generators.contract import check_part, numpy_rng
+from gcims_jax.generators.groups import number_groups
+from gcims_jax.parts import Learned, Origin, Part
+
+Array = jax.Array
+
+KEPT = 16  # codecs: more than a fold, its inner splits and what they choose by need
+HELD = 0.1  # of the groups, to choose a linear start by
+
+
+@dataclasses.dataclass(frozen=True)
+class Tucker:
+    """The best linear codec to a d×d latent, see ``linalg.two_sided_basis``.
+
+    Attributes:
+      latent: d.
+    """
+
+    latent: int = 16
+
+
+CodecOption = Tucker | CodecConfig
+
+
+class FittedCodec(NamedTuple):
+    """A codec that has learned.
+
+    Attributes:
+      encode: ``encode(x_NxRxT) -> latents_NxDxD``.
+      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32.
+      curves: of training, by name; none where nothing was trained.
+      residual_on: whether transformers are in use.
+      text: what it is, in a few words.
+    """
+
+    encode: Callable[[np.ndarray], np.ndarray]
+    decode: Callable[[np.ndarray], np.ndarray]
+    curves: Mapping[str, Curves]
+    residual_on: bool
+    text: str
+
+
+class _Memo:
+    """What was worked out lately, by name; who asks for what another thread is working out waits for it."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._lock = size, threading.Lock()
+        self._kept: collections.OrderedDict[Hashable, Future] = collections.OrderedDict()
+
+    def get(self, name: Hashable, work_out: Callable[[], Any]) -> Any:
+        with self._lock:
+            mine = name not in self._kept
+            result = self._kept.setdefault(name, Future())
+            self._kept.move_to_end(name)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        if mine:
+            try:
+                result.set_result(work_out())
+            except BaseException as error:
+                with self._lock:
+                    self._kept.pop(name, None)  # the next one tries again
+                result.set_exception(error)
+        return result.result()
+
+
+_MEMO = _Memo(KEPT)
+
+
+def fit(
+    key: Array,
+    part: Part,
+    config: CodecOption,
+    *,
+    directory: Path | None = None,
+    title: str | None = None,
+    units: tuple[float, float] = (0.0, 1.0),
+) -> Learned:
+    """A codec of training records.
+
+    Args:
+      key: of everything random.
+      part: training records on the [0, 1] scale.
+      config: which codec.
+      directory: checkpoints, see ``double.fit``; none are written for a codec that is known already.
+      title: prefix of the progress bars; None shows none.
+      units: low and span of the logarithmic scale, for a loss in linear units only.
+
+    Returns:
+      A ``FittedCodec`` and the origin of the part.
+
+    Raises:
+      InputError: not a part, an unknown codec, d larger than a series.
+    """
+    part = _checked(part, config)
+    if isinstance(config, Tucker):
+        return _remember(key, part, config, (), lambda: _fit_tucker(part, config.latent))
+    return _remember(key, part, config, units, lambda: _fit_double(key, part, config, directory, title, units))
+
+
+def fit_linear(key: Array, part: Part, config: CodecOption) -> Learned:
+    """The linear codec that a codec starts at, which costs no training: PCA of whole records or Tucker-2.
+
+    Args and Raises: see ``fit``.
+    """
+    part = _checked(part, config)
+    if isinstance(config, Tucker):
+        return fit(key, part, config)
+    return _remember(key, part, config, "linear", lambda: _fit_start(key, part, config.latent))
+
+
+def encode(codec: Learned, part: Part) -> Part:
+    """Latent matrices of records; behind them are those of the codec too."""
+    return _in_other_form(codec, part, codec.value.encode(part.x_NxRxT))
+
+
+def reconstruct(codec: Learned, part: Part) -> Part:
+    """Records through the codec and back; behind them are those of the codec too."""
+    return _in_other_form(codec, part, codec.value.decode(codec.value.encode(part.x_NxRxT)))
+
+
+def _in_other_form(codec: Learned, part: Part, values: np.ndarray) -> Part:
+    origin = Origin(*(ours | theirs for ours, theirs in zip(part.origin, codec.origin, strict=True)))
+    return dataclasses.replace(part.with_values(values), origin=origin)
+
+
+def _checked(part: Part, config: CodecOption) -> Part:
+    check_part(part)
+    if not isinstance(config, CodecOption):
+        raise InputError(
+            f"generator.codec: expected Tucker(latent) or the CodecConfig of transformers, got {config!r}; both are classes of "
+            "generators.codecs"
+        )
+    double.check_latent(config.latent, part.x_NxRxT.shape[1:])
+    return part.with_values(np.ascontiguousarray(part.x_NxRxT, np.float32))
+
+
+def _remember(key: Array, part: Part, config: CodecOption, more: Any, work_out: Callable[[], FittedCodec]) -> Learned:
+    """Codecs are told apart by all that they depend on; checkpoints and titles are no part of that."""
+    digest = hashlib.sha256(np.asarray(jax.random.key_data(key)).tobytes())
+    for column in (part.x_NxRxT, part.labels_N, part.groups_N, part.identities_N):
+        digest.update(f"{column.shape} {column.dtype}".encode() + np.ascontiguousarray(column).tobytes())
+    return Learned(_MEMO.get((config, more, digest.hexdigest()), work_out), part.origin)
+
+
+def _fit_tucker(part: Part, latent: int) -> FittedCodec:
+    basis = linalg.two_sided_basis(part.x_NxRxT, latent)
+    return FittedCodec(
+        lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
+        lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),
+        {},
+        False,
+        f"linear, both axes, d = {latent}",
+    )
+
+
+def _fit_double(
+    key: Array,
+    part: Part,
+    config: CodecConfig,
+    directory: Path | None,
+    title: str | None,
+    units: tuple[float, float],
+) -> FittedCodec:
+    fitted, curves = double.fit(key, part.x_NxRxT, config, units=units, directory=directory, title=title)
+    shape = part.x_NxRxT.shape[1:]  # not the records: a codec that is kept must not keep them
+    return FittedCodec(
+        lambda x_NxRxT: double.encode(fitted, x_NxRxT, config),
+        lambda e_NxDxD: double.decode(fitted, e_NxDxD, config, shape),
+        curves,
+        on := double.residual_on(fitted),
+        f"double autoencoder, d = {config.latent}, transformers {'on' if on else 'off'}",
+    )
+
+
+def _fit_start(key: Array, part: Part, latent: int) -> FittedCodec:
+    """PCA where it reconstructs held-out groups better than Tucker-2, as ``joint.fit`` starts."""
+    group_N, count = number_groups(part.groups_N)
+    rank_N = numpy_rng(key).permutation(count)[group_N]
+    held = max(1, round(HELD * count))
+    x_NxRxT = part.x_NxRxT[np.argsort(rank_N, kind="stable")]
+    if count < 2 or not joint.prefers_principal(x_NxRxT, int(np.sum(rank_N < held)), latent):
+        return _fit_tucker(part, latent)
+    start = joint.start(part.x_NxRxT, latent, (0.0, 1.0), principal=True).codec
+    mean_RxT, scale = start.drift.mean, start.drift.scale
+    return FittedCodec(
+        lambda x_NxRxT: np.asarray(stages.encode_principal(start, (x_NxRxT - mean_RxT) / scale)),
+        lambda e_NxDxD: np.asarray(mean_RxT + scale * stages.decode_principal(start, e_NxDxD)),
+        {},
+        False,
+        f"linear, whole records, d = {latent}",
+    )

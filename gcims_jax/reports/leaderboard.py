@@ -1,0 +1,154 @@
+"""Page of the leaderboard: which generator helps which classifier, and whether to augment at all."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from gcims_jax.reports.comparisons import (
+    TITLES,
+    Line,
+    Summary,
+    about,
+    best_line,
+    change,
+    classifiers_of,
+    label,
+    p_holm,
+    points,
+    total,
+    verdict_block,
+)
+from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
+
+
+def sentence(summary: Summary) -> str:
+    """Whether to augment at all, and the best generator per classifier."""
+    context = summary["context"]
+    compared = context["comparison"]
+    plain, augmented = (100 * context[side]["accuracy"]["mean"] for side in ("plain", "augmented"))
+    if summary["banner"]:
+        advice = summary["banner"]
+    elif not context["folds_changed"]:
+        advice = "No generator was chosen that changes anything: train without synthetic records."
+    elif context["recommend"]:
+        advice = "Augment."
+    else:
+        advice = "Augmentation is not recommended on this evidence: train without synthetic records."
+    parts = [
+        f"The best without synthetic records scores {plain:.1f} %, the best with them {augmented:.1f} %, both chosen inside "
+        f"among the same classifiers: {points(compared)} points, {compared['verdict']}. {advice}"
+    ]
+    for classifier in classifiers_of(summary["lines"]):
+        best = best_line(summary["lines"], classifier)
+        both = [points(best["comparison"], score) for score in TITLES]
+        adjusted = [f"{p_holm(best['comparison'], score):.3f}" for score in TITLES]
+        parts.append(
+            f"{classifier}: best is {label(best)}{_unchanged(best, summary['folds'])}, accuracy {both[0]}, balanced {both[1]}; "
+            f"p among all candidates (Holm) {adjusted[0]} and {adjusted[1]}."
+        )
+    return "\n".join(parts)
+
+
+def _unchanged(line: Line, folds: int) -> str:
+    """Says where a generator chose to change nothing."""
+    if line["candidate"] in ("none", "class_weights") or line["candidate"].startswith("votes"):
+        return ""
+    if line["changed_folds"] == 0:
+        return " (plain copies)"
+    return "" if line["changed_folds"] == folds else f" (changes records in {line['changed_folds']} of {folds} folds)"
+
+
+def write(workdir: Path, summary: dict[str, Any]) -> None:
+    """Writes figures and page."""
+    images = save_figures(workdir, {"changes": plot_changes(summary["lines"])})
+    context = summary["context"]
+    chosen = {
+        side: "; ".join(f"{n} in {c}" for n, c in context[f"{side}_chosen"].items()) for side in ("plain", "augmented")
+    }
+    compared = context["comparison"]
+    word = "helps" if context["recommend"] else compared["verdict"]
+    sides = {"best without synthetic records": "plain", "best with synthetic records": "augmented"}
+    cautious = compared["cautious"]
+    parts = [
+        verdict_block("Which generator helps?", sentence(summary), word, summary["banner"]),
+        "<h2>Change on held-out real records</h2>",
+        image(images["changes"], "change of accuracy and balanced accuracy by generator"),
+        f"<p>Against the same classifier without synthetic records; mean over {summary['folds']} folds and 95 % interval. "
+        "Filled: what is left after adjusting for the number of candidates. The number of synthetic records and the "
+        "settings of the classifier were chosen inside each training part.</p>",
+        *[_table(summary, name) for name in classifiers_of(summary["lines"])],
+        "<h2>Against the best without synthetic records</h2>",
+        f"<p>Both sides choose among the same classifiers and settings by the same inner splits ({summary['inner_splits']} "
+        "parts of each training part); weights, votes and copies are plain. Chosen without synthetic records: "
+        f"{html.escape(chosen['plain'])} folds. With them, where plain may be chosen as well: {html.escape(chosen['augmented'])}.</p>",
+        table(
+            "Percent on held-out real records",
+            ["", *TITLES.values()],
+            [
+                *([name, *(f"{100 * context[side][s]['mean']:.1f}" for s in TITLES)] for name, side in sides.items()),
+                ["change", *(points(compared, score) for score in TITLES)],
+            ],
+        ),
+        *(
+            [
+                f"<p>The cautious test over folds (Nadeau–Bengio) says: {cautious['verdict']}, p = {cautious['p_value']:.2f}.</p>"
+            ]
+            if cautious
+            else []
+        ),
+        *about(summary),
+    ]
+    write_page(workdir, render_page("Which generator helps?", parts))
+
+
+def _table(summary: Summary, classifier: str) -> str:
+    mine = [line for line in summary["lines"] if line["classifier"] == classifier]
+    plain = [line for line in mine if line["candidate"] == "none"]
+    others = sorted((line for line in mine if line["candidate"] != "none"), key=total, reverse=True)
+    rows = [
+        [
+            line["candidate"] + _unchanged(line, summary["folds"]),
+            line["mode"],
+            f"{line['mean_ratio']:.1f}",
+            *(f"{100 * line[score]['mean']:.1f}" for score in TITLES),
+            *([""] * 4 if line in plain else [points(line["comparison"], score) for score in TITLES]),
+            *([] if line in plain else [f"{p_holm(line['comparison'], score):.2f}" for score in TITLES]),
+            f"{line['seconds']:.1f}",
+        ]
+        for line in (*plain, *others)
+    ]
+    head = [
+        "generator", "mode", "mean ratio", "accuracy", "balanced", "change of accuracy", "change of balanced",
+        "p (Holm)", "p balanced (Holm)", "s a fold",
+    ]  # fmt: skip
+    return table(f"Classifier {classifier}; percent and points", head, rows)
+
+
+def plot_changes(lines: list[Line]) -> Figure:
+    """Change and interval of both scores, a row per candidate and mode, a row of panels per classifier."""
+    classifiers = classifiers_of(lines)
+    first = {
+        label(line): line for line in lines if line["classifier"] == classifiers[0] and line["candidate"] != "none"
+    }
+    names = sorted(first, key=lambda name: total(first[name]))
+    figure, axes = grid(
+        len(classifiers), 2, width=5.0 + 0.02 * max(map(len, names)), height=0.9 + 0.22 * len(names), sharey=True
+    )
+    for row, classifier in zip(axes, classifiers, strict=True):
+        mine = {label(line): line for line in lines if line["classifier"] == classifier}
+        for ax, (score, title) in zip(row, TITLES.items(), strict=True):
+            for y, name in enumerate(names):
+                delta, (low, high) = change(mine[name]["comparison"], score)
+                clear = p_holm(mine[name]["comparison"], score) <= 0.05
+                colour = GREY if not clear else SYNTHETIC if delta > 0 else REAL
+                ax.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=1.5)
+                ax.plot(100 * delta, y, "o", color=colour, fillstyle="full" if clear else "none")
+            ax.axvline(0.0, color="black", linewidth=0.8)
+            ax.set_yticks(range(len(names)), names, fontsize=8)
+            ax.set_ylim(-0.6, len(names) - 0.4)
+            ax.set_xlabel(f"change of {title} [points]")
+            ax.set_title(classifier, fontsize=9)
+            ax.grid(axis="x", alpha=0.3)
+    return figure
