@@ -26,6 +26,10 @@ def read(path: Path) -> Records:
       InputError: not a netCDF4 file, no or several three-dimensional variables, no ``label``, bad records.
     """
     try:
+        with h5py.File(
+            path, "r"
+        ) as file:  # h5netcdf stumbles over attributes that cannot be read and leaves the file open
+            file.attrs.get("_nc3_strict")
         dataset = xr.open_dataset(path, engine="h5netcdf", phony_dims="access")
     except (OSError, ValueError) as error:
         raise InputError(
