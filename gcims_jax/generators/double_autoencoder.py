@@ -153,7 +153,7 @@ def _choose(sampler: str, pairs: list[tuple[Part, Part]], options: dict[str, Any
 
 
 def _fit_sampler(sampler: str, latents: Part, options: Mapping[str, Any]) -> Any:
-    return SAMPLERS[sampler].fit(latents.x_NxRxT, latents.labels_N, **options)
+    return SAMPLERS[sampler].fit(latents, **options)
 
 
 def _describe(state: DoubleAutoencoder) -> Description:
