@@ -228,8 +228,11 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
     records = synthetic.in_units(job, made, made.draws[key], protocol, setup.method.sampler)
     synthetic.write(job, records)
     truth, fold, units = setup.truth, setup.folds[0], synthetic.units_of(job, made)
-    shown_K = [int(fold.test[np.flatnonzero(truth.labels_N[fold.test] == k)[0]]) for k in range(len(truth.classes))]
-    real = made.test.take([int(np.flatnonzero(fold.test == i)[0]) for i in shown_K])
+    # A class that the first fold does not test is shown by a record that it has learned from.
+    order = np.concatenate([fold.test, fold.train])
+    shown_K = [int(order[np.flatnonzero(truth.labels_N[order] == k)[0]]) for k in range(len(truth.classes))]
+    real = setup.part.take(shown_K)
+    real = real.with_values(scale.apply(made.scaling.value, real.x_NxRxT))
     rebuilt = double_autoencoder.reconstruct(made.generators[key], real)
     first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
     plan_of_axes = setup.compression
@@ -242,6 +245,6 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
         fast=plan_of_axes.fast,
         scaling=made.scaling.value,
         unit=str(setup.records.attrs.get("units", "1")),
-        held_out=not LEAKS[protocol],
+        held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
     )
     return examples, synthetic.describe(job, made, records)
