@@ -7,16 +7,19 @@ in common. The reference is learned from training records, a record's shift from
 import numpy as np
 from scipy import ndimage
 
+from gcims_jax.parts import Part
+
 ROUNDS = 3  # reference → shifts → sharper reference; they hardly change after the second
 
 
-def fit_reference(train_NxRxT: np.ndarray, max_shift: float) -> np.ndarray:
+def fit_reference(part: Part, max_shift: float) -> np.ndarray:
     """Mean of the training records, aligned to one another.
 
     Args:
-      train_NxRxT: scaled training records.
+      part: scaled training records.
       max_shift: largest shift in points of the slow axis.
     """
+    train_NxRxT = part.x_NxRxT
     reference_RxT = train_NxRxT.mean(axis=0, dtype=np.float64)
     for _ in range(ROUNDS):
         shifts_N = find_shifts(train_NxRxT, reference_RxT, max_shift)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from gcims_jax import io
 from gcims_jax.errors import InputError
 from gcims_jax.io.folders import Entry, Listing
-from gcims_jax.preprocessing import grid, scale
+from gcims_jax.preprocessing import grid, scale, wavelets
 from gcims_jax.preprocessing.baseline import BaselineConfig, correct
 from gcims_jax.preprocessing.grid import Extent, Span
 from gcims_jax.records import Axis, Records
@@ -141,7 +141,7 @@ def make_plan(
         common, choice = grid.common_axis(axis, extents, getattr(config, f"{which}_grid"))
         kept = scale.crop(common, getattr(config, f"{which}_range"), level, which)
         axes.append(common._replace(values=common.values[kept]))
-        out.append(scale.approximate_axis(axes[-1], config.wavelet, level))
+        out.append(wavelets.approximate_axis(axes[-1], config.wavelet, level))
         choices.append(choice)
     return Plan(config, *axes, *out, tuple(choices))
 
@@ -262,5 +262,5 @@ def _rip_relative(record_RxT: np.ndarray, fast: Axis, source: str) -> Axis:
 
 def _approximate(values_RxT: np.ndarray, plan: Plan) -> np.ndarray:
     config = plan.config
-    values_RxT = scale.approximate(values_RxT, config.wavelet, config.fast_level, 1)
-    return scale.approximate(values_RxT, config.wavelet, config.slow_level, 0)
+    values_RxT = wavelets.approximate(values_RxT, config.wavelet, config.fast_level, 1)
+    return wavelets.approximate(values_RxT, config.wavelet, config.slow_level, 0)

@@ -9,17 +9,21 @@ is fitted on training records.
 ``apply`` and ``compress`` undo ``invert`` and ``expand`` exactly (to rounding), so a synthetic record that was written
 in the input's units comes back as the record that the classifier saw. With alignment that holds up to the shift, which
 is found anew.
+
+An instrument measures within a range. ``bound`` keeps draws within that of the training records, on the scale that
+classifiers see; ``to_units`` is the whole way back and keeps what is written within the measured counts too.
 """
 
 import dataclasses
-import functools
 from typing import NamedTuple
 
 import numpy as np
 import pywt
 
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Part
 from gcims_jax.preprocessing import alignment
+from gcims_jax.preprocessing.wavelets import analysis_matrix, synthesis_matrix
 from gcims_jax.records import Axis
 
 
@@ -105,14 +109,13 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
     """Plans crop and compression of records on a grid.
 
     The crop keeps coordinates within the range, both ends included; at most ``2**level - 1`` points are then dropped
-    at the end of an axis, which makes the halvings exact. Coefficients are divided by 2^(level/2), so compressed
-    values stay in the input's unit. At the ends of an axis the transform is periodic.
+    at the end of an axis, which makes the halvings exact. Compressed values stay in the input's unit; see ``wavelets``.
 
     Raises:
       InputError: a crop that leaves nothing, an unknown wavelet, a level that leaves no point.
     """
     try:
-        wavelet = pywt.Wavelet(config.wavelet)
+        pywt.Wavelet(config.wavelet)
     except ValueError as error:
         raise InputError(
             f"preprocess.wavelet: expected a discrete wavelet such as {pywt.wavelist('db')[:4]}, got {config.wavelet!r}"
@@ -123,13 +126,17 @@ def make_compression(slow: Axis, fast: Axis, config: PreprocessConfig) -> Compre
     fast_slice = crop(fast, config.fast_range, config.fast_level, "fast")
     slow_kept = slow._replace(values=slow.values[slow_slice])
     fast_kept = fast._replace(values=fast.values[fast_slice])
+    slow_wavelet = len(slow_kept.values), config.wavelet, config.slow_level
+    fast_wavelet = len(fast_kept.values), config.wavelet, config.fast_level
     return Compression(
         slow_kept,
         fast_kept,
         slow_slice,
         fast_slice,
-        *_wavelet_matrices(len(slow_kept.values), wavelet, config.slow_level),
-        *_wavelet_matrices(len(fast_kept.values), wavelet, config.fast_level),
+        analysis_matrix(*slow_wavelet),
+        synthesis_matrix(*slow_wavelet),
+        analysis_matrix(*fast_wavelet),
+        synthesis_matrix(*fast_wavelet),
         input_shape=(len(slow.values), len(fast.values)),
     )
 
@@ -156,57 +163,6 @@ def crop(axis: Axis, limits: tuple[float, float] | None, level: int, which: str)
     return slice(int(kept[0]), int(kept[0]) + length)
 
 
-def approximate(values: np.ndarray, wavelet: str, level: int, axis: int) -> np.ndarray:
-    """Wavelet approximation of a matrix along one axis (0 or 1) whose length is a multiple of ``2**level``.
-
-    In the values' unit, float32. A product with the analysis matrix is several times faster than the cascade of
-    pywt, and the matrix is kept for the next record of the same length.
-    """
-    if not level:
-        return values
-    analysis_RxL = analysis_matrix(values.shape[axis], wavelet, level)
-    return analysis_RxL @ values if axis == 0 else values @ analysis_RxL.T
-
-
-@functools.lru_cache(maxsize=4)
-def analysis_matrix(length: int, wavelet: str, level: int) -> np.ndarray:
-    """Approximation as a matrix, (length / 2^level) × length, float32; rows sum to 1 as the transform is periodic.
-
-    Every row is the one before moved by 2^level points, so a short axis tells them all.
-    """
-    stride = 2**level
-    span = (stride - 1) * (pywt.Wavelet(wavelet).dec_len - 1) + 1
-    short = min(length, stride * -(-2 * span // stride))
-    rows = np.eye(short)
-    for _ in range(level):
-        rows = pywt.dwt(rows, wavelet, mode="periodization", axis=0)[0]
-    rows /= 2.0 ** (level / 2)
-    if short == length:
-        return rows.astype(np.float32)
-    middle = len(rows) // 2
-    offsets = np.arange(short) - middle * stride
-    places = (offsets + stride * np.arange(length // stride)[:, None]) % length
-    matrix = np.zeros((length // stride, length), np.float32)
-    np.put_along_axis(matrix, places, np.broadcast_to(rows[middle].astype(np.float32), places.shape), axis=1)
-    return matrix
-
-
-def approximate_axis(axis: Axis, wavelet: str, level: int) -> Axis:
-    """Coordinates of the approximation: each is the centre of mass of the points that it was made from."""
-    if not level:
-        return axis
-    stride = 2**level
-    # A filter that keeps straight lines moves all of them by the same number of points; far from both ends it shows.
-    index = np.arange(64.0 * stride)
-    offset = float(analysis_matrix(len(index), wavelet, level)[32] @ (index - 32 * stride))
-    wanted = offset + stride * np.arange(len(axis.values) // stride)
-    points = np.arange(len(axis.values))
-    inside = np.interp(wanted, points, axis.values)
-    first, last = axis.values[1] - axis.values[0], axis.values[-1] - axis.values[-2]
-    beyond = np.minimum(wanted, 0.0) * first + np.maximum(wanted - points[-1], 0.0) * last
-    return axis._replace(values=inside + beyond)
-
-
 def compress(compression: Compression, values_NxRxT: np.ndarray) -> np.ndarray:
     """Crops and compresses records, one at a time so that memory stays flat.
 
@@ -216,13 +172,20 @@ def compress(compression: Compression, values_NxRxT: np.ndarray) -> np.ndarray:
     Raises:
       InputError: records on another grid than the planned one.
     """
-    if values_NxRxT.shape[1:] != compression.input_shape:
-        raise InputError(f"records: expected a grid of {compression.input_shape}, got {values_NxRxT.shape[1:]}")
+    kept_NxLxM = _crop(compression, values_NxRxT)
     compressed_NxRxT = np.empty((len(values_NxRxT), *compression.shape), np.float32)
-    for compressed_RxT, values_RxT in zip(compressed_NxRxT, values_NxRxT, strict=True):
-        kept_LxM = values_RxT[compression.slow_slice, compression.fast_slice]
+    for compressed_RxT, kept_LxM in zip(compressed_NxRxT, kept_NxLxM, strict=True):
         compressed_RxT[:] = compression.slow_analysis_RxL @ kept_LxM @ compression.fast_analysis_TxM.T
     return compressed_NxRxT
+
+
+def _crop(compression: Compression, values_NxRxT: np.ndarray) -> np.ndarray:
+    if values_NxRxT.shape[1:] != compression.input_shape:
+        raise InputError(
+            f"records: expected a grid of {compression.input_shape}, got {values_NxRxT.shape[1:]}; "
+            "bring them to the grid that the compression was planned for"
+        )
+    return values_NxRxT[:, compression.slow_slice, compression.fast_slice]
 
 
 def expand(compression: Compression, compressed_NxRxT: np.ndarray) -> np.ndarray:
@@ -230,17 +193,26 @@ def expand(compression: Compression, compressed_NxRxT: np.ndarray) -> np.ndarray
     return compression.slow_synthesis_LxR @ compressed_NxRxT @ compression.fast_synthesis_MxT.T
 
 
-def fit(train_NxRxT: np.ndarray, config: PreprocessConfig) -> Scaling:
+def fit(part: Part, config: PreprocessConfig) -> Scaling:
     """Learns the scale, and the reference of the alignment if there is one, from compressed training records.
 
     The logarithm is asinh((v - centre) / knee): linear near the baseline, logarithmic in the peaks, odd, strictly
     increasing and invertible for all numbers. Where more than half of the values are equal their deviation is 0 and
     a thousandth of the largest distance from the centre serves instead; a constant set maps to 0.
+
+    Args:
+      part: training records in the input's unit, from ``compress``.
+      config: the options.
+
+    Raises:
+      InputError: no records.
     """
-    scaling = _fit_scale(train_NxRxT, config)
+    if not len(part):
+        raise InputError("preprocess: expected training records to learn the scale from, got none; give at least one")
+    scaling = _fit_scale(part.x_NxRxT, config)
     if not config.max_shift:
         return scaling
-    reference_RxT = alignment.fit_reference(apply(scaling, train_NxRxT), config.max_shift)
+    reference_RxT = alignment.fit_reference(apply_to(scaling, part), config.max_shift)
     return scaling._replace(reference_RxT=reference_RxT, max_shift=config.max_shift)
 
 
@@ -262,12 +234,69 @@ def apply(scaling: Scaling, compressed_NxRxT: np.ndarray) -> np.ndarray:
     return alignment.align(x_NxRxT, scaling.reference_RxT, scaling.max_shift)
 
 
+def apply_to(scaling: Scaling, part: Part) -> Part:
+    """The same records on the [0, 1] scale; they keep labels, groups and identities."""
+    return part.with_values(apply(scaling, part.x_NxRxT))
+
+
 def invert(scaling: Scaling, x_NxRxT: np.ndarray) -> np.ndarray:
     """Exact inverse of ``apply`` but for the alignment, which stays: compressed records in the input's units, float32."""
     warped = np.asarray(x_NxRxT, np.float64) * (scaling.high - scaling.low) + scaling.low
     if np.isinf(scaling.knee):
         return warped.astype(np.float32)
     return (np.sinh(warped) * scaling.knee + scaling.centre).astype(np.float32)
+
+
+def bound(scaling: Scaling, x_NxRxT: np.ndarray) -> np.ndarray:
+    """Records on the [0, 1] scale with what lies outside the training records' range brought to its nearest end.
+
+    The cut is hard. What the instrument could have measured has to stay exactly as it is, and a soft bound would bend
+    it, or let through what lies outside.
+
+    Args:
+      scaling: from ``fit``.
+      x_NxRxT: draws of a generator, or records.
+    """
+    del scaling  # its range is [0, 1] by construction
+    return np.clip(x_NxRxT, 0.0, 1.0)
+
+
+def measured_limits(compression: Compression, values_NxRxT: np.ndarray) -> tuple[float, float]:
+    """Lowest and highest value of raw records within the crop, in the input's unit; give it training records only.
+
+    Raises:
+      InputError: no records, or records on another grid than the planned one.
+    """
+    if not len(values_NxRxT):
+        raise InputError(
+            "records: expected training records to measure the range of values of, got none; give at least one"
+        )
+    kept_NxLxM = _crop(compression, values_NxRxT)
+    return float(kept_NxLxM.min()), float(kept_NxLxM.max())
+
+
+def to_units(
+    compression: Compression, scaling: Scaling, x_NxRxT: np.ndarray, limits: tuple[float, float]
+) -> np.ndarray:
+    """Records in the input's unit on the kept part of its grid, as an instrument could have measured them; float32.
+
+    Expanding a bounded record overshoots a little beside steep peaks, so the measured limits count once more. Where they cut,
+    ``compress`` does not bring back exactly the record on the [0, 1] scale.
+
+    Args:
+      compression: the plan.
+      scaling: from ``fit``.
+      x_NxRxT: on the [0, 1] scale.
+      limits: lowest and highest value, from ``measured_limits``.
+    """
+    low, high = limits
+    return np.clip(expand(compression, invert(scaling, bound(scaling, x_NxRxT))), low, high)
+
+
+def share_outside(values: np.ndarray, low: float, high: float) -> float:
+    """Share of values below ``low`` or above ``high``; what is no number counts as outside."""
+    values = np.asarray(values)
+    return float(np.mean(~((values >= low) & (values <= high)))) if values.size else 0.0
 
 
 def threshold_wavelets(x_NxRxT: np.ndarray, coefficients: int, wavelet: str = "db3") -> np.ndarray:
@@ -278,11 +307,11 @@ def threshold_wavelets(x_NxRxT: np.ndarray, coefficients: int, wavelet: str = "d
     """
     result = np.empty_like(x_NxRxT)
     for out_RxT, x_RxT in zip(result, x_NxRxT, strict=True):
-        flat, slices = pywt.coeffs_to_array(pywt.wavedec2(x_RxT, wavelet, mode="periodization"))
+        flat, slices = pywt.coeffs_to_array(pywt.wavedec2(x_RxT, wavelet, mode="symmetric"))
         kept = np.argpartition(np.abs(flat), -min(coefficients, flat.size), axis=None)[-coefficients:]
         sparse = np.zeros_like(flat)
         sparse.flat[kept] = flat.flat[kept]
-        full = pywt.waverec2(pywt.array_to_coeffs(sparse, slices, "wavedec2"), wavelet, mode="periodization")
+        full = pywt.waverec2(pywt.array_to_coeffs(sparse, slices, "wavedec2"), wavelet, mode="symmetric")
         out_RxT[:] = full[: x_RxT.shape[0], : x_RxT.shape[1]]
     return result
 
@@ -296,15 +325,3 @@ def _with_limits(scaling: Scaling, train_NxRxT: np.ndarray) -> Scaling:
     ends = np.array([train_NxRxT.min(), train_NxRxT.max()], np.float64)
     low, high = _warp(scaling, ends)
     return scaling._replace(low=float(low), high=float(high) if high > low else float(low) + 1.0)
-
-
-def _wavelet_matrices(length: int, wavelet: pywt.Wavelet, level: int) -> tuple[np.ndarray, np.ndarray]:
-    """Analysis (points × length) and synthesis (length × points) matrices with analysis · synthesis = identity."""
-    analysis = np.eye(length)
-    for _ in range(level):
-        analysis = pywt.dwt(analysis, wavelet, mode="periodization", axis=0)[0]
-    synthesis = np.eye(len(analysis))
-    for _ in range(level):
-        synthesis = pywt.idwt(synthesis, None, wavelet, mode="periodization", axis=0)
-    gain = 2.0 ** (level / 2)
-    return (analysis / gain).astype(np.float32), (synthesis * gain).astype(np.float32)

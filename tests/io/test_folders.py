@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gcims_jax import InputError, io
 from gcims_jax.io.folders import scan
-from gcims_jax.preprocessing import conversion, grid, scale
+from gcims_jax.preprocessing import conversion, grid, scale, wavelets
 from gcims_jax.preprocessing.conversion import ConversionConfig
 from gcims_jax.preprocessing.grid import Span
 from gcims_jax.records import Axis, Records
@@ -227,8 +227,8 @@ def test_coordinates_follow_the_wavelet():
     axis = Axis("x", "s", np.linspace(10.0, 20.0, 256))
     peak = np.exp(-0.5 * ((axis.values - 14.2) / 0.4) ** 2)
     for wavelet in ("haar", "db3"):
-        reduced = scale.approximate_axis(axis, wavelet, 3)
-        values = scale.approximate(peak, wavelet, 3, 0)
+        reduced = wavelets.approximate_axis(axis, wavelet, 3)
+        values = wavelets.approximate(peak, wavelet, 3, 0)
         assert len(reduced.values) == 32
         assert np.average(reduced.values, weights=values) == pytest.approx(14.2, abs=0.02)
         assert values.max() == pytest.approx(1.0, abs=0.12)

@@ -40,7 +40,7 @@ def test_planted_misalignment_of_simulated_records_is_found_on_both_axes():
     config = PreprocessConfig(fast_range=(8.0, 15.0), slow_level=1, fast_level=1)
     plan = scale.make_compression(records.slow, records.fast, config)
     compressed = scale.compress(plan, records.values)
-    x = scale.apply(scale.fit(compressed, config), compressed)
+    x = scale.apply(scale.fit(parts.from_records(records, compressed), config), compressed)
     ends = [(axis.values[0], axis.values[-1]) for axis in (plan.slow, plan.fast)]
     registering = RegistrationConfig(stiffness=0.3, anchor=-ends[1][0] / (ends[1][1] - ends[1][0]))
     learned = registration.fit(parts.from_records(records, x), registering)

@@ -2,15 +2,13 @@
 
 import dataclasses
 
-import jax
 import numpy as np
 import pytest
-from conftest import TINY_METHOD, make_records
+from conftest import make_records
 
 from configs import base
 from experiments import settings
-from gcims_jax import InputError, io
-from gcims_jax.evaluation import guard, protocols
+from gcims_jax import InputError, io, parts
 from gcims_jax.preprocessing import alignment, scale
 from gcims_jax.preprocessing.baseline import BASELINES, BaselineConfig, correct
 from gcims_jax.preprocessing.scale import PreprocessConfig
@@ -31,6 +29,10 @@ def peaks(shifts_N, rows=96, columns=20, noise=0.0):
     return np.asarray(records, np.float32)
 
 
+def fit(train, config):
+    return scale.fit(parts.from_arrays(train, np.zeros(len(train), int)), config)
+
+
 def test_planted_shifts_are_found_between_points_too():
     planted_N = np.array([0.0, 0.3, -1.6, 4.25, -5.0, 2.5])
     found_N = alignment.find_shifts(peaks(planted_N, noise=0.1), peaks([0.0])[0], 6.0)
@@ -41,8 +43,8 @@ def test_planted_shifts_are_found_between_points_too():
 
 def test_aligned_records_agree_and_the_reference_stays_amid_them():
     train_NxRxT = peaks(np.random.default_rng(1).uniform(-3.0, 3.0, 20))
-    scaling = scale.fit(train_NxRxT, PreprocessConfig(log=False, max_shift=5.0))
-    plain = scale.fit(train_NxRxT, PreprocessConfig(log=False))
+    scaling = fit(train_NxRxT, PreprocessConfig(log=False, max_shift=5.0))
+    plain = fit(train_NxRxT, PreprocessConfig(log=False))
     before, after = (scale.apply(s, train_NxRxT).std(axis=0).max() for s in (plain, scaling))
     assert after < 0.1 * before
     centre = alignment.find_shifts(peaks([0.0]) / 50.0, scaling.reference_RxT, 5.0)
@@ -53,21 +55,17 @@ def test_aligned_records_agree_and_the_reference_stays_amid_them():
 
 def test_a_record_is_aligned_by_itself_and_not_by_its_company():
     train_NxRxT, test_NxRxT = peaks([0.0, 1.0, -1.0]), peaks([2.0, -2.5, 0.5])
-    scaling = scale.fit(train_NxRxT, PreprocessConfig(max_shift=4.0))
+    scaling = fit(train_NxRxT, PreprocessConfig(max_shift=4.0))
     together = scale.apply(scaling, test_NxRxT)
     np.testing.assert_array_equal(together[[1]], scale.apply(scaling, test_NxRxT[[1]]))
 
 
-def test_the_generator_learns_the_reference_from_what_it_is_given(monkeypatch):
-    """The codec, which has no part in it and takes long, is left out."""
-    monkeypatch.setattr(protocols.codec, "fit", lambda *_, **__: (None, {}))
-    monkeypatch.setattr(protocols.codec, "encode", lambda _, x_NxRxT, __: x_NxRxT[:, :3, :3])
-    method = dataclasses.replace(TINY_METHOD, preprocess=PreprocessConfig(max_shift=2.0))
+def test_the_reference_is_learned_from_the_part_that_is_given():
     records = make_records()
-    labels_N = (records.labels == "class_1").astype(int)
-    generator = protocols.fit_generator(jax.random.key(0), guard.take(records.values, labels_N, range(16)), method)
-    expected = scale.fit(records.values[:16], method.preprocess)
-    np.testing.assert_array_equal(generator.scaling.reference_RxT, expected.reference_RxT)
+    config = PreprocessConfig(max_shift=2.0)
+    other = dataclasses.replace(records, values=np.concatenate([records.values[:16], 9.0 * records.values[16:]]))
+    one, two = (scale.fit(parts.from_records(r).take(range(16)), config).reference_RxT for r in (records, other))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_the_option_is_in_the_unit_of_the_axis(tmp_path):
