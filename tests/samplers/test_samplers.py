@@ -378,7 +378,7 @@ def test_flow_learns_two_clusters_in_one_class():
 
 def test_vae_training_raises_the_bound():
     x, labels = two_clusters()
-    space, coordinates_NxQ = subspace.fit(class_statistics(x, labels), 32)
+    space, coordinates_NxQ = subspace.span(class_statistics(x, labels), 32)
     losses = [
         float(vae._loss(SAMPLERS["vae"].fit(x, labels, steps=steps).params, jax.random.key(1), coordinates_NxQ, labels))
         for steps in (1, 1500)
