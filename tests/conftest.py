@@ -11,6 +11,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from experiments.settings import Method
 from gcims_jax.codec.double import CodecConfig
@@ -18,6 +19,12 @@ from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.records import Axis, Records
+
+# The same examples every time, so that a test that passed still passes; HYPOTHESIS_PROFILE=search, or
+# --hypothesis-profile=search, looks for new ones.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

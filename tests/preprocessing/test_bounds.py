@@ -51,10 +51,14 @@ def test_real_records_pass_unchanged():
     expanded = scale.expand(plan, scale.invert(scaling, part.x_NxRxT))
     written = scale.to_units(plan, scaling, part.x_NxRxT, limits)
     inside = (expanded >= limits[0]) & (expanded <= limits[1])
-    np.testing.assert_array_equal(written[inside], expanded[inside])
     assert inside.mean() > 0.99  # the rest is what expanding adds beside steep peaks
+    whole = inside.all(axis=(1, 2))
+    np.testing.assert_array_equal(written[whole], expanded[whole])
+    wider = scale.to_units(plan, scaling, part.x_NxRxT, (expanded.min(), expanded.max()))
+    np.testing.assert_allclose(wider, expanded, rtol=1e-6)
     again = scale.apply(scaling, scale.compress(plan_of_output(plan), written))
-    np.testing.assert_allclose(again, part.x_NxRxT, atol=0.02)
+    np.testing.assert_allclose(again, part.x_NxRxT, atol=0.035)
+    assert np.sqrt(np.mean((again - part.x_NxRxT) ** 2)) < 1e-3
 
 
 def plan_of_output(plan):
