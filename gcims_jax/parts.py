@@ -63,7 +63,7 @@ class Part(NamedTuple):
         x_NxRxT = np.asarray(x_NxRxT)
         if len(x_NxRxT) != len(self):
             raise InputError(f"part: expected the same {len(self)} records in another form, got {len(x_NxRxT)}")
-        return self._replace(x_NxRxT=x_NxRxT)
+        return Part(x_NxRxT, *self[1:])  # not _replace, which counts fields by len
 
 
 class Learned(NamedTuple):
