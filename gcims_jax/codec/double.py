@@ -81,7 +81,7 @@ def fit(
       key: of everything random.
       part: training records on the [0, 1] scale; some of their groups are held out for validation.
       config: sizes and optimisation.
-      units: low and span of the logarithmic scale (``preprocess.Scaling``), for ``loss.linear`` only.
+      units: low and span of the logarithmic scale (``scale.Scaling``), for ``loss.linear`` only.
       directory: checkpoints, continued from where there are any; None keeps none.
       title: prefix of the progress bars; None shows none.
 
