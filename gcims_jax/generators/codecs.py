@@ -19,6 +19,7 @@ import numpy as np
 from gcims_jax import linalg
 from gcims_jax.codec import double
 from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import check_part
