@@ -20,8 +20,7 @@ from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.codec.stages import Codec, Models
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
 
 Array = jax.Array
 
@@ -145,7 +144,7 @@ def fit(
     latent = task.models.drift.latent
     rest_NxRxT, held_NxRxT = sides.rest.x_NxRxT, sides.held.x_NxRxT
     fixed = start(rest_NxRxT, latent, units, columns)
-    params, curves = fit_task(
+    params, curves = minimise(
         key,
         task,
         train,

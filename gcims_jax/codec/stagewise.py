@@ -15,8 +15,7 @@ from gcims_jax.codec import series, stages
 from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
 from gcims_jax.codec.stages import Codec, Stage
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
 
 Array = jax.Array
 
@@ -81,7 +80,7 @@ def fit(
         looks_V = np.asarray(jax.random.randint(look_key, (train.validation_series,), 0, len(held)))
         length = rest.shape[1]
         task = SeriesTask(SeriesAutoencoder(length, latent, model))
-        params, curves = fit_task(
+        params, curves = minimise(
             key,
             task,
             train,

@@ -17,8 +17,7 @@ from gcims_jax.batches import in_batches
 from gcims_jax.codec import holdout, joint, linear, stages
 from gcims_jax.codec.joint import Fixed
 from gcims_jax.codec.model import Block, ModelConfig
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
 from gcims_jax.parts import Part
 
 Array = jax.Array
@@ -152,7 +151,7 @@ def fit(
     columns = linear.choose(choice_key, part, latent)
     fixed = joint.start(rest.x_NxRxT, latent, (0.0, 1.0), columns)
     model = RecordAutoencoder(part.x_NxRxT.shape[1:], latent, config)
-    params, curves = fit_task(
+    params, curves = minimise(
         fit_key, WholeTask(model), train, rest.x_NxRxT, held.x_NxRxT, fixed=fixed, directory=directory
     )
     return model, Whole(params, fixed), curves

@@ -133,7 +133,8 @@ def held_out_latents(key: Array, part: Part, codec: CodecOption, splits: int) ->
         known_K, counts_K = np.unique(learn.labels_N, return_counts=True)
         held = part.take(np.flatnonzero((split_N == split) & np.isin(part.labels_N, known_K)))
         apart = not any(ours & theirs for ours, theirs in zip(learn.origin, held.origin, strict=True))
-        if len(held) and apart and counts_K.max(initial=0) > 1:
+        enough = counts_K.max(initial=0) > 1 and len(np.unique(learn.groups_N)) > 1
+        if len(held) and apart and enough:
             linear = codecs.fit_linear(jax.random.fold_in(key, split), learn, codec)
             # Held latents keep their own origin: by it samplers see that they are held out.
             pairs.append(tuple(one.with_values(linear.value.encode(one.x_NxRxT)) for one in (learn, held)))

@@ -250,7 +250,7 @@ def test_a_variational_latent_is_nearer_to_independent_normals():
     config = dataclasses.replace(TINY_CODEC, train=train, kl=3.0)
     task = joint.RecordTask(double.models_of(config, x.shape[1:]), config.loss, config.perturb, 0.0, config.kl)
     fixed = joint.start(x, 3, (0.0, 1.0), 1)
-    params, _ = joint.fit_task(jax.random.key(0), task, train, x[8:], x[:8], fixed=fixed, directory=None, title=None)
+    params, _ = joint.minimise(jax.random.key(0), task, train, x[8:], x[:8], fixed=fixed, directory=None, title=None)
     before, after = (
         np.mean((double.encode(fitted, x, config) / np.asarray(fixed.spread_DxD)) ** 2)
         for fitted in (
