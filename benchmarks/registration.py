@@ -68,7 +68,7 @@ def main() -> None:
     config = PreprocessConfig(fast_range=(8.0, 15.0), slow_level=LEVEL, fast_level=LEVEL)
     compression = scale.make_compression(records.slow, records.fast, config)
     counts_NxRxT = scale.compress(compression, records.values)
-    x_NxRxT = scale.apply(scale.fit(counts_NxRxT, config), counts_NxRxT)
+    x_NxRxT = scale.apply(scale.fit(parts.from_records(records, counts_NxRxT), config), counts_NxRxT)
     slow = Planted(truth.retention_NxC, *_limits(compression.slow, x_NxRxT.shape[1]))
     fast = Planted(truth.monomer_NxC, *_limits(compression.fast, x_NxRxT.shape[2]))
     n, r, t = x_NxRxT.shape

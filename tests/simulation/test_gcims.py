@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import StratifiedKFold
 
-from gcims_jax import InputError
+from gcims_jax import InputError, parts
 from gcims_jax.evaluation import classify
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.preprocessing import scale
@@ -36,7 +36,7 @@ def test_difficulty_is_that_of_the_papers_data(full):
     x = scale.compress(scale.make_compression(records.slow, records.fast, config), records.values)
     scores = []
     for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(x, records.labels):
-        scaling = scale.fit(x[train], config)
+        scaling = scale.fit(parts.from_records(records, x).take(train), config)
         model = classify.fit(ClassifierConfig(), scale.apply(scaling, x[train]), records.labels[train], 0)
         predicted = classify.predict(model, scale.apply(scaling, x[test]))
         scores.append(accuracy_score(records.labels[test], predicted))
