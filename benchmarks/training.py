@@ -21,7 +21,9 @@ from configs import quickstart
 from experiments import reconstruction, settings
 from gcims_jax import linalg
 from gcims_jax.codec import double, joint, stages, train
+from gcims_jax.codec import linear as linear_codec
 from gcims_jax.codec.double import CodecConfig
+from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
 
 TARGETS = (1.0, 0.9)
@@ -42,7 +44,7 @@ def main() -> None:
     setup = settings.prepare(recipe)
     compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     data = reconstruction.data_of(setup, reconstruction.splits(setup)[0], compressed_NxRxT, None)
-    train_NxRxT, test_MxRxT = data.train_NxRxT, data.test_MxRxT
+    train_NxRxT, test_MxRxT = data.train.x_NxRxT, data.test.x_NxRxT
     config = setup.method.codec
     start = time.perf_counter()
     basis = linalg.two_sided_basis(train_NxRxT, config.latent)
@@ -53,35 +55,35 @@ def main() -> None:
     print(f"Tucker-2: error {linear:.3g} in {linear_seconds:.2f} s\n")
 
     if not options.only_ensembles:
-        _race(config, train_NxRxT, test_MxRxT, linear, options.budget)
+        _race(config, data.train, test_MxRxT, linear, options.budget)
     _throughput(config, train_NxRxT, options.ensembles)
 
 
-def _race(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float, budget: float) -> None:
+def _race(config: CodecConfig, part: Part, test_MxRxT: np.ndarray, linear: float, budget: float) -> None:
     """Seconds to Tucker-2's error, each row printed when it is there, so that what is cut off leaves what it measured."""
     print(
         "| trained | compiling, s | s to Tucker-2's error | s to 0.9 of it | times ours, to the lowest that ours reaches | ended at | after, s |"
     )
     print("|---|---|---|---|---|---|---|", flush=True)
-    ours = _this_codec(config, train_NxRxT, test_MxRxT, linear)
+    ours = _this_codec(config, part, test_MxRxT, linear)
     _print_row("this codec", ours, ours)
     if importlib.util.find_spec("torch"):
         for compiled in (False, True):
             row = training_torch.train(
-                config.model, config.latent, train_NxRxT, test_MxRxT,
+                config.model, config.latent, part.x_NxRxT, test_MxRxT,
                 [target * linear for target in TARGETS], config.train.batch, budget, compiled=compiled,
             )  # fmt: skip
             _print_row(f"PyTorch, plain, {'compiled' if compiled else 'eager'}", row, ours)
-    _print_row("paper's recipe, JAX", _paper(config, train_NxRxT, test_MxRxT, linear, budget), ours)
+    _print_row("paper's recipe, JAX", _paper(config, part, test_MxRxT, linear, budget), ours)
     print()
 
 
-def _this_codec(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float) -> dict:
+def _this_codec(config: CodecConfig, part: Part, test_MxRxT: np.ndarray, linear: float) -> dict:
+    train_NxRxT = part.x_NxRxT
     task = joint.RecordTask(double.models_of(config, train_NxRxT.shape[1:]), config.loss, config.perturb, 0.0)
     begin = time.perf_counter()
-    n_held = round(config.train.validation_fraction * len(train_NxRxT))
-    principal = joint.prefers_principal(train_NxRxT, n_held, config.latent)
-    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0), principal=principal)
+    columns = linear_codec.choose(jax.random.key(0), part, config.latent)
+    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0), columns)
     spent = time.perf_counter() - begin
     every = 10
     state, examples, compile_seconds = _ready(task, config.train, fixed, train_NxRxT, every)
@@ -117,17 +119,17 @@ def _ready(
     return state, examples, time.perf_counter() - begin
 
 
-def _paper(config: CodecConfig, train_NxRxT: np.ndarray, test_MxRxT: np.ndarray, linear: float, budget: float) -> dict:
+def _paper(config: CodecConfig, part: Part, test_MxRxT: np.ndarray, linear: float, budget: float) -> dict:
     """Stage after stage from random weights; each number of steps is a training of its own, for its schedule ends there."""
     paper = reconstruction.paper_codec(config)
     reached, error, spent, compile_seconds = {}, np.nan, 0.0, 0.0
     for steps in PAPER_STEPS:
         short = dataclasses.replace(paper, train=dataclasses.replace(paper.train, steps=steps))
         begin = time.perf_counter()
-        double.fit(jax.random.key(0), train_NxRxT, short)
+        double.fit(jax.random.key(0), part, short)
         first = time.perf_counter() - begin
         begin = time.perf_counter()
-        fitted, _ = double.fit(jax.random.key(0), train_NxRxT, short)
+        fitted, _ = double.fit(jax.random.key(0), part, short)
         spent = time.perf_counter() - begin
         compile_seconds = compile_seconds or first - spent
         error = float(np.mean((double.reconstruct(fitted, test_MxRxT, short) - test_MxRxT) ** 2))
@@ -162,7 +164,7 @@ def _throughput(config: CodecConfig, train_NxRxT: np.ndarray, ensembles: list[in
     print("Matrix multiply, 1024³: " + ", ".join(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in rates.items()))
     shape = train_NxRxT.shape[1:]
     task = joint.RecordTask(double.models_of(config, shape), config.loss, config.perturb, 0.0)
-    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0))
+    fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0), 0)
     examples = train.pad(train_NxRxT, task.quantum)
     steps = 5
 

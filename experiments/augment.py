@@ -7,7 +7,6 @@ from experiments.job import Job
 from gcims_jax.evaluation import scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import Candidate, Dose
-from gcims_jax.evaluation.scoring import Made
 from gcims_jax.records import Records
 
 
@@ -35,17 +34,11 @@ def choose(job: Job, answers: FoldAnswers) -> tuple[Candidate, Dose]:
 def generate(job: Job, candidate: Candidate, dose: Dose) -> Records:
     """Records of a candidate, learned from the first fold's training part, in the input's unit."""
     setup, fold = job.setup, job.setup.folds[0]
-    plan = studies.plan_of(job, tuned=False)
-    taken: list[Made] = []
-    scoring.score(
+    made = scoring.make(
         splits.fold_keys(setup.seed, "strict", 0),
         [candidate],
         setup.part.take(fold.train),
         setup.part.take(fold.test),
-        plan._replace(doses=(dose,), classifiers=plan.classifiers[:1]),
-        setup.seed,
-        measure=lambda made: taken.append(made) or {},
+        studies.plan_of(job)._replace(doses=(dose,)),
     )
-    return synthetic.in_units(
-        job, taken[0], taken[0].draws[candidate.generator, candidate.options], "strict", candidate.name
-    )
+    return synthetic.in_units(job, made, made.draws[scoring.key_of(candidate)], "strict", candidate.name)

@@ -17,7 +17,7 @@ from gcims_jax import linalg
 from gcims_jax.evaluation import classify, metrics, predictions, results
 from gcims_jax.evaluation.answers import FoldAnswers, choose
 from gcims_jax.evaluation.candidates import Candidate
-from gcims_jax.evaluation.scoring import Made, Plan
+from gcims_jax.evaluation.scoring import Made, Plan, key_of
 from gcims_jax.evaluation.splits import LEAKS
 from gcims_jax.generators import double_autoencoder
 from gcims_jax.io.netcdf import write_dataset
@@ -74,17 +74,12 @@ def plan_of(job: Job) -> Plan:
     return Plan(method.preprocess, method.codec, (method.dose,), (method.classifier,), classes)
 
 
-def key_of(job: Job) -> Any:
-    """The method's generator among those of a fold."""
-    candidate = job.setup.method.candidate(ARM)
-    return candidate.generator, candidate.options
-
-
 def _measure(job: Job, made: Made) -> dict[str, Any]:
     """What answers do not tell: how well records come back, how draws were made, and what a real classifier makes of them."""
     start = time.perf_counter()
     method, truth = job.setup.method, job.setup.truth
-    learned = made.generators[key_of(job)]
+    key = key_of(method.candidate(ARM))
+    learned = made.generators[key]
     train_NxRxT, test_NxRxT = made.train.x_NxRxT, made.test.x_NxRxT
     latent = method.codec.latent
     linear = linalg.two_sided_basis(train_NxRxT, latent)
@@ -92,7 +87,7 @@ def _measure(job: Job, made: Made) -> dict[str, Any]:
     rebuilt, rebuilt_test = (double_autoencoder.reconstruct(learned, part).x_NxRxT for part in (made.train, made.test))
     state = learned.value
     judge = classify.fit(method.classifier, made.train, job.setup.seed)
-    drawn = made.draws[key_of(job)]
+    drawn = made.draws[key]
     answers = classify.answer(judge, drawn, len(truth.classes), leaks=True)  # synthetic records are nobody's test
     agreement = metrics.score(drawn.labels_N, answers.predicted_M, len(truth.classes))
     return {
@@ -110,7 +105,7 @@ def _measure(job: Job, made: Made) -> dict[str, Any]:
         "selection": None if state.selection is None else state.selection._asdict(),
         "real_to_synthetic": {name: getattr(agreement, name) for name in ("accuracy", "balanced_accuracy")},
         "components": classify.capped_components(method.classifier, len(made.train), train_NxRxT[0].size),
-        "bounded": made.bounded[key_of(job)],
+        "bounded": made.bounded[key],
         "measure_seconds": time.perf_counter() - start,
     }
 
@@ -228,17 +223,17 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
     """
     setup = job.setup
     protocol = next((name for name in setup.protocols if not LEAKS[name]), setup.protocols[0])
-    taken: list[Made] = []
-    cells.score_together(
-        job, protocol, 0, [setup.method.candidate(ARM)], plan, measure=lambda made: taken.append(made) or {}
-    )
-    made = taken[0]
-    records = synthetic.in_units(job, made, made.draws[key_of(job)], protocol, setup.method.sampler)
+    candidate = setup.method.candidate(ARM)
+    made, key = cells.make_together(job, protocol, 0, [candidate], plan), key_of(candidate)
+    records = synthetic.in_units(job, made, made.draws[key], protocol, setup.method.sampler)
     synthetic.write(job, records)
     truth, fold, units = setup.truth, setup.folds[0], synthetic.units_of(job, made)
-    shown_K = [int(fold.test[np.flatnonzero(truth.labels_N[fold.test] == k)[0]]) for k in range(len(truth.classes))]
-    real = made.test.with_values(made.test.x_NxRxT).take([int(np.flatnonzero(fold.test == i)[0]) for i in shown_K])
-    rebuilt = double_autoencoder.reconstruct(made.generators[key_of(job)], real)
+    # A class that the first fold does not test is shown by a record that it has learned from.
+    order = np.concatenate([fold.test, fold.train])
+    shown_K = [int(order[np.flatnonzero(truth.labels_N[order] == k)[0]]) for k in range(len(truth.classes))]
+    real = setup.part.take(shown_K)
+    real = real.with_values(scale.apply(made.scaling.value, real.x_NxRxT))
+    rebuilt = double_autoencoder.reconstruct(made.generators[key], real)
     first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
     plan_of_axes = setup.compression
     examples = page.Examples(
@@ -250,6 +245,6 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
         fast=plan_of_axes.fast,
         scaling=made.scaling.value,
         unit=str(setup.records.attrs.get("units", "1")),
-        held_out=not LEAKS[protocol],
+        held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
     )
     return examples, synthetic.describe(job, made, records)

@@ -93,41 +93,42 @@ def run_together(
       measure: adds figures to each cell.
       tell: a line to print after each fold.
     """
-    setup, leaks = job.setup, splits.LEAKS[protocol]
+    setup = job.setup
     folder = job.workdir / "checkpoints" / protocol
     result = []
     for index, fold in enumerate(setup.folds):
         path = folder / f"fold_{index:03d}.json"
         if not path.exists():
-            cell = score_together(job, protocol, index, candidates, plan, measure=measure)
-            write_text(path, to_json(cell))
+            arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
+            options = _learned_from(job, protocol, index)
+            write_text(path, to_json(scoring.score_fold(*arguments, seed, measure=measure, **options)))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
-        if leaks and setup.banner and not index:
-            print(setup.banner, flush=True)
     return result
 
 
-def score_together(
-    job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan, **options: Any
-) -> dict[str, Any]:
-    """One fold of ``run_together``. What a leaking protocol learns from all records it learns once, under one key."""
-    setup, leaks = job.setup, splits.LEAKS[protocol]
-    fold = setup.folds[index]
-    name = "all" if leaks else f"fold_{index:03d}"
-    keys = splits.fold_keys(setup.seed, protocol, index)
-    return scoring.score_fold(
-        (splits.fold_keys(setup.seed, protocol, 0)[0] if leaks else keys[0], keys[1]),
-        candidates,
-        setup.part.take(fold.train),
-        setup.part.take(fold.test),
-        plan,
-        setup.seed + index,
-        learn_from=setup.part if leaks else None,
-        directory=job.workdir / "checkpoints" / protocol / name,
-        title=f"{protocol}:" if leaks else f"{protocol} fold {index + 1}/{len(setup.folds)}:",
-        **options,
-    )
+def make_together(job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan) -> Made:
+    """What a fold of ``run_together`` makes, from its checkpoint where there is one."""
+    return scoring.make(*_of_fold(job, protocol, index, candidates, plan), **_learned_from(job, protocol, index))
+
+
+def _of_fold(job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan) -> tuple[Any, ...]:
+    """The first arguments of ``scoring.make``. What a leaking protocol learns it learns once, under one key."""
+    fold, part = job.setup.folds[index], job.setup.part
+    fit_key, draw_key = splits.fold_keys(job.setup.seed, protocol, index)
+    if splits.LEAKS[protocol]:
+        fit_key, _ = splits.fold_keys(job.setup.seed, protocol, 0)
+    return (fit_key, draw_key), candidates, part.take(fold.train), part.take(fold.test), plan
+
+
+def _learned_from(job: Job, protocol: str, index: int) -> dict[str, Any]:
+    """Where codecs are kept and what is learned from, the training part or all records."""
+    leaks, folder = splits.LEAKS[protocol], job.workdir / "checkpoints" / protocol
+    return {
+        "learn_from": job.setup.part if leaks else None,
+        "directory": folder / ("all" if leaks else f"fold_{index:03d}"),
+        "title": f"{protocol}:" if leaks else f"{protocol} fold {index + 1}/{len(job.setup.folds)}:",
+    }
 
 
 def _slug(name: str) -> str:

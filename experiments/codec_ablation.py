@@ -93,7 +93,7 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
             def make(data: rec.Data = data, change: Any = change, key: Any = key, folder: Path = folder) -> dict:
                 if change is None:
                     return rec.score(
-                        setup, data, rec.baselines(data.train_NxRxT, setup.method.codec.latent)["linear"], False
+                        setup, data, rec.baselines(data.train.x_NxRxT, setup.method.codec.latent)["linear"], False
                     )
                 config = _change(setup.method.codec, name, change)  # noqa: B023 - called before the loop goes on
                 return rec.score_codec(setup, data, config, key, folder, False)[0]

@@ -87,13 +87,13 @@ def _score_split(setup: Setup, data: rec.Data, seed: int, index: int, folder: Pa
         start = time.perf_counter()
         model_config = dataclasses.replace(config.model, patch=WHOLE_PATCH)
         model, fitted, _ = whole.fit(
-            key, data.train_NxRxT, config.latent, model_config, config.train, directory=folder / "whole"
+            key, data.train, config.latent, model_config, config.train, directory=folder / "whole"
         )
         seconds = time.perf_counter() - start
         row = rec.score(setup, data, lambda x: whole.reconstruct_all(model, fitted, x, config.batch_records))
         return {**row, "train_seconds": seconds}
 
-    linear = rec.baselines(data.train_NxRxT, config.latent)
+    linear = rec.baselines(data.train.x_NxRxT, config.latent)
     return {
         "pair": rec.kept(folder / "pair.json", lambda: rec.score_codec(setup, data, config, key, folder / "pair")[0]),
         "whole": rec.kept(folder / "whole.json", fit_whole),

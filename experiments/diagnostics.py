@@ -2,88 +2,65 @@
 
 import dataclasses
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.settings import Setup
+from experiments import cells
+from experiments.augmentation import plan_of
+from experiments.job import Job, dataset
 from experiments.workdir import to_json, write_text
 from gcims_jax import parts
-from gcims_jax.codec import double
-from gcims_jax.evaluation import guard, protocols, verdict
+from gcims_jax.evaluation import scoring, splits, verdict
 from gcims_jax.fidelity import gaussianity
-from gcims_jax.preprocessing import scale
+from gcims_jax.generators import double_autoencoder
 from gcims_jax.reports import gaussianity as gaussianity_page
 from gcims_jax.samplers import SAMPLERS
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
-    """Learns the codec from the first fold's training part, then writes ``diagnostics.json``, figures and report.
-
-    Args:
-      setup: checked data and configuration; ``sampler_study.samplers`` are compared.
-      seed: of the run.
-      workdir: claimed work directory.
-      provenance: not used: no records are written.
-      seconds: stages already done, by name.
-
-    Returns:
-      The verdict on each class and on the samplers, as text.
-    """
+def run(job: Job) -> str:
+    """Learns the codec from the first fold's training part, then writes ``diagnostics.json``, figures and report."""
     start = time.perf_counter()
-    classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    classes = [str(name) for name in classes_K]
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
-    fold = setup.folds[0]
-    fit_key, draw_key = protocols.fold_keys(seed, "strict", 0)
-    # The generator's own sampler is not used; interpolation learns nothing that takes time.
-    method = dataclasses.replace(setup.method, sampler="smote", sampler_options=())
-    directory = workdir / "checkpoints" / "strict" / "fold_000"
-    part = guard.take(compressed_NxRxT, labels_N, fold.train)
-    generator = protocols.fit_generator(fit_key, part, method, directory=directory, title="codec:")
-    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
-    train, test = (whole.take(numbers) for numbers in (fold.train, fold.test))
-    train, test = (
-        one.with_values(double.encode(generator.codec, scale.apply(generator.scaling, one.x_NxRxT), method.codec))
-        for one in (train, test)
-    )
-    seconds = {**seconds, "codec": time.perf_counter() - start}
+    setup, fold, classes = job.setup, job.setup.folds[0], job.setup.truth.classes
+    candidate = dataclasses.replace(setup.method, sampler="smote", sampler_options=()).candidate(
+        "latents"
+    )  # learns nothing long
+    made = cells.make_together(job, "strict", 0, [candidate], plan_of(job))
+    learned = made.generators[scoring.key_of(candidate)]
+    train, test = (double_autoencoder.encode(learned, part) for part in (made.train, made.test))
+    _, draw_key = splits.fold_keys(setup.seed, "strict", 0)
+    job.timed("codec", start)
 
     start = time.perf_counter()
     diagnoses = gaussianity.diagnose(train)
-    seconds["classes"] = time.perf_counter() - start
+    job.timed("classes", start)
     for k, diagnosis in diagnoses.items():
         print(f"{classes[k]}: {diagnosis.verdict}", flush=True)
 
     start = time.perf_counter()
     draws = {}
     for name in setup.sampler_study.samplers:
-        state = SAMPLERS[name].fit(train.x_NxRxT, train.labels_N)
+        state = SAMPLERS[name].fit(train)
         draws[name] = parts.synthetic(
             SAMPLERS[name].sample(draw_key, state, train.labels_N), train.labels_N, train.origin
         )
-    compared = gaussianity.compare_draws(seed, train, test, draws)
+    compared = gaussianity.compare_draws(setup.seed, train, test, draws)
     p_values_Sx2 = np.array([[compared[name].energy.p_value, compared[name].spread_p_value] for name in compared])
     adjusted_Sx2 = p_values_Sx2.copy()
     # The real training records, which come first, are the comparison, not one of those compared.
     adjusted_Sx2[1:] = verdict.holm(p_values_Sx2[1:].ravel()).reshape(-1, 2)
-    seconds["samplers"] = time.perf_counter() - start
+    job.timed("samplers", start)
 
     start = time.perf_counter()
     summary = {
-        "dataset": {
-            "records": len(setup.records),
-            "shape": list(setup.records.shape[1:]),
-            "classes": setup.records.class_counts(),
-        },
+        "dataset": dataset(setup),
         "protocol": {
             "name": "strict",
             "folds": 1 + max(f.fold for f in setup.folds),
             "records_train": len(fold.train),
             "records_test": len(fold.test),
         },
-        "latent": method.codec.latent,
+        "latent": setup.method.codec.latent,
         "classes": {classes[k]: _plain(diagnosis) for k, diagnosis in diagnoses.items()},
         "samplers": {
             name: {
@@ -104,11 +81,11 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         held_out_labels_M=test.labels_N,
         draws={name: drawn.x_NxRxT.reshape(len(drawn), -1) for name, drawn in draws.items()},
     )
-    gaussianity_page.write(workdir, summary, latents)
-    seconds["report"] = time.perf_counter() - start
-    summary["timing"] = {**seconds, "total": sum(seconds.values())}
+    gaussianity_page.write(job.workdir, summary, latents)
+    job.timed("report", start)
+    summary["timing"] = {**job.seconds, "total": sum(job.seconds.values())}
     # Last: where it is, the run is complete.
-    write_text(workdir / "diagnostics.json", to_json(summary))
+    write_text(job.workdir / "diagnostics.json", to_json(summary))
     sentences = gaussianity_page.headline(summary), gaussianity_page.sampler_sentence(summary["samplers"])
     return ".\n".join(sentences)
 

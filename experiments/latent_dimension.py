@@ -84,14 +84,14 @@ def score_split(
         def make(name: str = name, codec_config: Any = codec_config) -> dict[str, float]:
             row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name, classes)
             if index == 0:
-                np.save(folder / f"{name}.npy", reconstruct(data.test_MxRxT[:1])[0])
+                np.save(folder / f"{name}.npy", reconstruct(data.test.x_NxRxT[:1])[0])
             return row
 
         result[name] = rec.kept(folder / f"{name}.json", make)
-    for name, reconstruct in rec.baselines(data.train_NxRxT, latent).items():
+    for name, reconstruct in rec.baselines(data.train.x_NxRxT, latent).items():
         result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f, classes))
         if index == 0 and name in SHOWN:
-            shown[NAMES[name]][f"d = {latent}"] = reconstruct(data.test_MxRxT[:1])[0]
+            shown[NAMES[name]][f"d = {latent}"] = reconstruct(data.test.x_NxRxT[:1])[0]
     for name in trained if index == 0 else ():
         shown[NAMES[name]][f"d = {latent}"] = np.load(folder / f"{name}.npy")
     return result
@@ -139,7 +139,7 @@ def _report(
                 lines[label] = (x, [rec.mean(rows[d][name], key) for d in x])
         if lines:
             panels[title] = lines
-    real = {"real, held out": data.test_MxRxT[0]}
+    real = {"real, held out": data.test.x_NxRxT[0]}
     if data.truth is not None:
         clean = data.truth.clean_NxRxT[data.split.test[:1]]
         real["without noise"] = scale.apply(data.scaling, clean)[0]

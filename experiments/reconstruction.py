@@ -13,14 +13,15 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
-from gcims_jax import linalg
+from gcims_jax import linalg, parts
 from gcims_jax.codec import double
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import classify, metrics, verdict
+from gcims_jax.evaluation import classify, guard, metrics, verdict
 from gcims_jax.fidelity import peaks
+from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.simulation import gcims
@@ -55,6 +56,8 @@ def paper_codec(config: CodecConfig) -> CodecConfig:
 def splits(setup: Setup) -> list[Split]:
     """The first ``codec_study.draws`` folds; with ``codec_study.train_records``, that many random draws of so many records instead.
 
+    Groups that stay together in folds do so in draws, which may then be a group larger.
+
     Raises:
       InputError: more training records than there are beside at least one test record a class.
     """
@@ -68,9 +71,28 @@ def splits(setup: Setup) -> list[Split]:
             f"codec_study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
             f"records in {classes} classes, got {n_train}"
         )
+    if setup.grouped:
+        groups_N = setup.records.sample_groups()
+        return [_draw_groups(groups_N, n_train, setup.seed + draw) for draw in range(draws)]
     n_test = min(MOST_TEST_RECORDS, len(labels_N) - n_train)
     splitter = StratifiedShuffleSplit(draws, train_size=n_train, test_size=n_test, random_state=setup.seed)
     return [Split(train, test) for train, test in splitter.split(labels_N, labels_N)]
+
+
+def _draw_groups(groups_N: np.ndarray, n_train: int, seed: int) -> Split:
+    """Whole groups in random order until there are so many training records; the others, up to the most, are for testing."""
+    _, group_N = np.unique(groups_N, return_inverse=True)
+    rank = np.random.default_rng(seed).permutation(group_N.max() + 1)
+    order = np.argsort(rank[group_N], kind="stable")
+    last = np.searchsorted(np.cumsum(np.bincount(rank[group_N])), n_train)
+    train = order[rank[group_N[order]] <= last]
+    test = order[len(train) :][:MOST_TEST_RECORDS]
+    if not len(test):
+        raise InputError(
+            f"codec_study.train_records: expected a number that leaves a group to test, got {n_train} of {len(groups_N)} records "
+            f"in {len(rank)} groups; ask for fewer"
+        )
+    return Split(train, test)
 
 
 def truth(setup: Setup) -> Truth | None:
@@ -108,40 +130,39 @@ def baselines(train_NxRxT: np.ndarray, latent: int) -> dict[str, Reconstruct]:
 
 
 class Data(NamedTuple):
-    """One split, ready for codecs."""
+    """One split, ready for codecs: training and test records on the [0, 1] scale."""
 
     split: Split
     scaling: scale.Scaling
-    train_NxRxT: np.ndarray
-    test_MxRxT: np.ndarray
-    labels_N: np.ndarray
+    train: Part
+    test: Part
     truth: Truth | None
 
 
 def data_of(setup: Setup, split: Split, compressed_NxRxT: np.ndarray, truth: Truth | None) -> Data:
     """Scales the records of a split; the scale is learned from its training part."""
+    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
     scaling = scale.fit(compressed_NxRxT[split.train], setup.method.preprocess)
-    train_NxRxT, test_MxRxT = (scale.apply(scaling, compressed_NxRxT[part]) for part in split)
-    labels_N = np.unique(setup.records.labels, return_inverse=True)[1]
-    return Data(split, scaling, train_NxRxT, test_MxRxT, labels_N, truth)
+    train, test = (part.with_values(scale.apply(scaling, part.x_NxRxT)) for part in map(whole.take, split))
+    return Data(split, scaling, train, guard.check_unseen(test, train), truth)
 
 
 def score(setup: Setup, data: Data, reconstruct: Reconstruct, classes: bool = True) -> dict[str, float]:
     """Errors on held-out records, small peaks, and how well a classifier learns from reconstructed records."""
-    out_MxRxT = reconstruct(data.test_MxRxT)
-    row = {"mse": float(np.mean((out_MxRxT - data.test_MxRxT) ** 2))}
+    out_MxRxT = reconstruct(data.test.x_NxRxT)
+    row = {"mse": float(np.mean((out_MxRxT - data.test.x_NxRxT) ** 2))}
     if data.truth is not None:
         test = data.split.test
         clean_MxRxT = data.truth.clean_NxRxT[test]
         row["mse_clean"] = float(np.mean((out_MxRxT - scale.apply(data.scaling, clean_MxRxT)) ** 2))
-        noise = peaks.noise_level(scale.invert(data.scaling, data.train_NxRxT))
+        noise = peaks.noise_level(scale.invert(data.scaling, data.train.x_NxRxT))
         small = peaks.find(clean_MxRxT, noise, data.truth.rows_NxC[test], data.truth.columns_NxC[test])
         row |= peaks.score(small, clean_MxRxT, scale.invert(data.scaling, out_MxRxT))._asdict()
     if classes:
-        train_labels, test_labels = (data.labels_N[part] for part in data.split)
-        fitted = classify.fit(setup.method.classifier, reconstruct(data.train_NxRxT), train_labels, setup.seed)
-        predicted = classify.predict(fitted, data.test_MxRxT)
-        row["accuracy"] = metrics.score(test_labels, predicted, int(data.labels_N.max()) + 1).accuracy
+        train_labels = data.train.labels_N
+        fitted = classify.fit(setup.method.classifier, reconstruct(data.train.x_NxRxT), train_labels, setup.seed)
+        predicted = classify.predict(fitted, data.test.x_NxRxT)
+        row["accuracy"] = metrics.score(data.test.labels_N, predicted, len(setup.records.classes)).accuracy
     return row
 
 
@@ -151,7 +172,7 @@ def score_codec(
     """Trains one codec and scores it, with the seconds for training it and for drawing as many records as it saw."""
     start = time.perf_counter()
     units = (data.scaling.low, data.scaling.high - data.scaling.low)
-    fitted, _ = double.fit(key, data.train_NxRxT, config, units=units, directory=directory)
+    fitted, _ = double.fit(key, data.train, config, units=units, directory=directory)
     trained = time.perf_counter()
 
     def reconstruct(x_NxRxT: np.ndarray) -> np.ndarray:
@@ -159,12 +180,14 @@ def score_codec(
 
     row = score(setup, data, reconstruct, classes)
     row |= {"train_seconds": trained - start, "residual_on": float(double.residual_on(fitted))}
-    labels_N = data.labels_N[data.split.train]
+    labels_N = data.train.labels_N
     sampler = SAMPLERS[setup.method.sampler]
-    state = sampler.fit(double.encode(fitted, data.train_NxRxT, config), labels_N, **dict(setup.method.sampler_options))
+    state = sampler.fit(
+        double.encode(fitted, data.train.x_NxRxT, config), labels_N, **dict(setup.method.sampler_options)
+    )
     start = time.perf_counter()
     latents_SxDxD = np.asarray(sampler.sample(key, state, labels_N))
-    double.decode(fitted, latents_SxDxD, config, data.train_NxRxT.shape[1:])
+    double.decode(fitted, latents_SxDxD, config, data.train.x_NxRxT.shape[1:])
     row["draw_seconds"] = time.perf_counter() - start
     return row, reconstruct
 

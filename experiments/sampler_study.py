@@ -107,8 +107,8 @@ def _measure(candidates: Sequence[Candidate], made: Made) -> dict[str, Any]:
 
     entries = {}
     for candidate in candidates:
-        learned = made.generators[candidate.generator, candidate.options]
-        draws = made.draws[candidate.generator, candidate.options]
+        learned = made.generators[scoring.key_of(candidate)]
+        draws = made.draws[scoring.key_of(candidate)]
         guard.check_unseen(made.test, learned, draws)
         train, test, drawn = (double_autoencoder.encode(learned, part) for part in (made.train, made.test, draws))
         real = {

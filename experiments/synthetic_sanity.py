@@ -1,80 +1,64 @@
 """Do synthetic records look real? Peaks of one class, fidelity and memorisation, on the first strict fold."""
 
+import functools
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from experiments import cells
+from experiments.augmentation import plan_of
+from experiments.job import Job
 from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
-from gcims_jax import parts
-from gcims_jax.evaluation import guard, protocols, study, verdict
+from gcims_jax.evaluation import scoring, verdict
+from gcims_jax.evaluation.candidates import Dose
 from gcims_jax.fidelity import found_peaks, memorisation, peaks, realism
-from gcims_jax.generators import GENERATORS
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Axis
 from gcims_jax.reports import fidelity as fidelity_page
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+def run(job: Job) -> str:
     """Learns the method's generator and ``study.candidates`` from the first fold's training part, then compares their records.
-
-    Args:
-      setup: checked data and configuration.
-      seed: of the run.
-      workdir: claimed work directory.
-      provenance: not used: no records are written.
-      seconds: stages already done, by name.
-
-    Returns:
-      The answer, as text.
 
     Raises:
       InputError: too few held-out records, or a held-out class without two training records.
     """
     start = time.perf_counter()
-    classes_K, labels_N = np.unique(setup.records.labels, return_inverse=True)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
-    fold = setup.folds[0]
-    train = guard.take(compressed_NxRxT, labels_N, fold.train)
-    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
-    real, held_out = (whole.take(numbers) for numbers in (fold.train, fold.test))
+    setup, seed, truth = job.setup, job.setup.seed, job.setup.truth
+    fold, classes = setup.folds[0], setup.truth.classes
+    train, test = setup.part.take(fold.train), setup.part.take(fold.test)
     # Says now, not after training, where there are too few records to compare.
-    realism.check_enough(real, held_out, real)
-    scaling, draws = _draw_all(setup, seed, train, workdir)
-    real, held_out = (part.with_values(scale.apply(scaling, part.x_NxRxT)) for part in (real, held_out))
-    made = {name: parts.synthetic(x_SxRxT, real.labels_N, real.origin) for name, x_SxRxT in draws.items()}
-    seconds = {**seconds, "generators": time.perf_counter() - start}
+    realism.check_enough(train, test, train)
+    candidates = [setup.method.candidate(f"codec, {setup.method.sampler}"), *setup.study.candidates]
+    candidates = [candidate for candidate in candidates if candidate.generator]
+    plan = plan_of(job)._replace(
+        doses=(Dose(1.0, False),), codec=setup.study.codec
+    )  # a record for each training record
+    found = cells.make_together(job, "strict", 0, candidates, plan)
+    scaling, real, held_out = found.scaling.value, found.train, found.test
+    made = {candidate.name: found.draws[scoring.key_of(candidate)] for candidate in candidates}
+    job.timed("generators", start)
 
     start = time.perf_counter()
     method = next(iter(made))
-    with threadpool_limits(1):  # many small products, which several threads only slow down
-        # Controls are the same for all generators.
-        tables = {
-            name: realism.table(seed, real, held_out, synthetic, controls=name == method)
-            for name, synthetic in made.items()
-        }
-        checks = {name: memorisation.table(seed, real, held_out, synthetic) for name, synthetic in made.items()}
-    seconds["fidelity"] = time.perf_counter() - start
+    # Controls are the same for all generators.
+    tables = {name: realism.table(seed, real, held_out, one, controls=name == method) for name, one in made.items()}
+    checks = {name: memorisation.table(seed, real, held_out, one) for name, one in made.items()}
+    job.timed("fidelity", start)
 
     start = time.perf_counter()
-    counts_K = np.bincount(labels_N)
-    shown = int(np.argmax(counts_K)) if not setup.sanity_class else classes_K.tolist().index(setup.sanity_class)
+    shown = classes.index(setup.sanity_class) if setup.sanity_class else int(np.argmax(np.bincount(truth.labels_N)))
     synthetic_SxRxT, *own = (part.x_NxRxT[part.labels_N == shown] for part in (made[method], real, held_out))
     synthetic_SxRxT = scale.invert(scaling, synthetic_SxRxT)
     real_NxRxT = scale.invert(scaling, np.concatenate(own))
     axes = _coordinates(setup)
     entries, reference_Mx2 = _follow(real_NxRxT, synthetic_SxRxT)
     summary = {
-        "dataset": cells.dataset(setup),
-        "records": {"train": len(fold.train), "held_out": len(fold.test), "synthetic": len(fold.train)},
+        "records": {"train": len(real), "held_out": len(held_out), "synthetic": len(made[method])},
         "method": method,
-        "class": str(classes_K[shown]),
+        "class": classes[shown],
         "unit": str(setup.records.attrs.get("units", "1")),
         "axes": [{"name": axis.name, "unit": axis.unit} for axis in axes],
         "peaks": [
@@ -95,35 +79,14 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         axes=axes,
         reference_Mx2=reference_Mx2,
     )
-    fidelity_page.write(workdir, summary, pictures)
-    seconds["report"] = time.perf_counter() - start
-    summary["timing"] = {**seconds, "total": sum(seconds.values())}
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("peaks", start)
+    job.finish(summary, functools.partial(fidelity_page.write, pictures=pictures))
     return fidelity_page.sentence(summary)
 
 
 def _plain(found: Mapping[str, realism.Measure] | Mapping[str, memorisation.Check]) -> dict[str, dict[str, Any]]:
     """Figures as nested dicts, with what they say in words."""
     return {name: {**one._asdict(), "words": one.in_words()} for name, one in found.items()}
-
-
-def _draw_all(setup: Setup, seed: int, train: guard.Part, workdir: Path) -> tuple[scale.Scaling, dict[str, np.ndarray]]:
-    """One synthetic record per training record from the method (first) and from each candidate, on the [0, 1] scale."""
-    fit_key, draw_key = protocols.fold_keys(seed, "strict", 0)
-    directory = workdir / "checkpoints" / "strict" / "fold_000"
-    generator = protocols.fit_generator(fit_key, train, setup.method, directory=directory, title="codec:")
-    shape = train.x_NxRxT.shape[1:]
-    draws = {f"codec, {setup.method.sampler}": protocols.draw(draw_key, generator, setup.method, train.labels_N, shape)}
-    x_NxRxT = scale.apply(generator.scaling, train.x_NxRxT)
-    fit_codec = study.codec_fitter(setup.study.codec, setup.method)
-    for index, candidate in enumerate(setup.study.candidates):
-        if not candidate.generator:
-            continue
-        one = GENERATORS[candidate.generator]
-        key = jax.random.fold_in(draw_key, index)
-        state = one.fit(fit_key, x_NxRxT, train.labels_N, fit_codec=fit_codec, **dict(candidate.options))
-        draws[candidate.name] = np.asarray(one.sample(key, state, train.labels_N))
-    return generator.scaling, draws
 
 
 def _follow(real_NxRxT: np.ndarray, synthetic_SxRxT: np.ndarray) -> tuple[list[dict[str, Any]], np.ndarray]:

@@ -13,13 +13,14 @@ import jax
 import numpy as np
 
 from gcims_jax.batches import in_batches
-from gcims_jax.codec import joint, stages, stagewise
+from gcims_jax.codec import holdout, joint, linear, stages, stagewise
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.codec.stages import Codec, Models
 from gcims_jax.codec.train import Curves, TrainConfig
 from gcims_jax.errors import InputError
+from gcims_jax.parts import Part
 
 Array = jax.Array
 
@@ -67,7 +68,7 @@ class CodecConfig:
 
 def fit(
     key: Array,
-    train_NxRxT: np.ndarray,
+    part: Part,
     config: CodecConfig,
     *,
     units: tuple[float, float] = (0.0, 1.0),
@@ -78,9 +79,9 @@ def fit(
 
     Args:
       key: of everything random.
-      train_NxRxT: training records on the [0, 1] scale; some are held out for validation.
+      part: training records on the [0, 1] scale; some of their groups are held out for validation.
       config: sizes and optimisation.
-      units: low and span of the logarithmic scale (``preprocess.Scaling``), for ``loss.linear`` only.
+      units: low and span of the logarithmic scale (``scale.Scaling``), for ``loss.linear`` only.
       directory: checkpoints, continued from where there are any; None keeps none.
       title: prefix of the progress bars; None shows none.
 
@@ -88,21 +89,16 @@ def fit(
       The codec and its training curves by name: "joint", or "drift" and "retention" with a random start.
 
     Raises:
-      InputError: d larger than a series, fewer than two records.
+      InputError: d larger than a series, fewer than two groups.
       TrainingDiverged: a loss is no longer finite.
     """
-    n, r, t = train_NxRxT.shape
-    check_latent(config.latent, (r, t))
-    if n < 2:
-        raise InputError(f"training records: expected at least 2 (one is held out for validation), got {n}")
+    part = _checked(part, config)
     split_key, fit_key = jax.random.split(key)
-    x_NxRxT = np.asarray(train_NxRxT, np.float32)[np.asarray(jax.random.permutation(split_key, n))]
-    n_held = max(1, round(config.train.validation_fraction * n))
+    sides = holdout.split(split_key, part, config.train.validation_fraction)
     if config.start == "random":
         return stagewise.fit(
             fit_key,
-            x_NxRxT,
-            n_held,
+            sides,
             config.latent,
             config.model,
             config.train,
@@ -112,18 +108,34 @@ def fit(
             directory=directory,
             title=title,
         )
-    task = joint.RecordTask(models_of(config, (r, t)), config.loss, config.perturb, config.latent_noise, config.kl)
+    models = models_of(config, part.x_NxRxT.shape[1:])
     return joint.fit(
         fit_key,
-        x_NxRxT,
-        n_held,
-        task,
+        sides,
+        linear.choose(_choice_key(key), part, config.latent),
+        joint.RecordTask(models, config.loss, config.perturb, config.latent_noise, config.kl),
         config.train,
         units=units,
         batch_records=config.batch_records,
         directory=directory,
         title=title,
     )
+
+
+def fit_linear(key: Array, part: Part, config: CodecConfig) -> Codec:
+    """The linear codec alone, of all records of a part: what ``fit`` starts from, and gives back where transformers do not pay.
+
+    It takes a second and no training, so it can be fitted again on each side of an inner split.
+
+    Args:
+      key: of the groups that are held out to choose by; the same key as that of ``fit`` chooses the same.
+      part: records on the [0, 1] scale.
+      config: latent size.
+
+    Raises:
+      InputError: d larger than a series, fewer than two groups.
+    """
+    return linear.fit(_choice_key(key), _checked(part, config), config.latent)
 
 
 def encode(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.ndarray:
@@ -145,7 +157,29 @@ def reconstruct(codec: Codec, x_NxRxT: np.ndarray, config: CodecConfig) -> np.nd
 
 def residual_on(codec: Codec) -> bool:
     """Whether the transformers are in use; off where validation preferred the linear codec."""
-    return bool(codec.drift.residual)
+    return codec.drift.params is not None
+
+
+def describe(codec: Codec, config: CodecConfig) -> str:
+    """What the codec is, in a sentence for a page."""
+    latent, (r, t) = codec.drift.linear_LxD.shape[1], codec.drift.mean.shape
+    if config.start == "random":
+        return f"Pair of transformers, {latent} × {latent} numbers a record of {r} × {t}, trained from random weights as published."
+    core = int(np.count_nonzero(np.any(np.asarray(codec.retention.linear_LxD), axis=0)))
+    principal_PxRxT = np.zeros((0, 1, 1)) if codec.principal_PxRxT is None else np.asarray(codec.principal_PxRxT)
+    components = int(np.count_nonzero(np.any(principal_PxRxT, axis=(1, 2))))
+    if not core:
+        path = f"{components} principal components of whole records"
+    else:
+        path = f"Tucker-2, {core} × {latent} numbers a record"
+        if components:
+            path += f", and {components} principal components of what that leaves of whole records"
+    if residual_on(codec):
+        return f"Linear codec ({path}) and transformers, which improve records that they had not seen."
+    return (
+        f"Linear codec ({path}): the transformers did not improve records that they had not seen by more than chance, "
+        "so they are off."
+    )
 
 
 def check_latent(latent: int, shape: tuple[int, int]) -> None:
@@ -165,3 +199,13 @@ def models_of(config: CodecConfig, shape: tuple[int, int]) -> Models:
         SeriesAutoencoder(t, config.latent, config.model, residual),
         SeriesAutoencoder(r, config.latent, config.model, residual),
     )
+
+
+def _checked(part: Part, config: CodecConfig) -> Part:
+    """The part in single precision, if the codec can be fitted to it."""
+    check_latent(config.latent, part.x_NxRxT.shape[1:])
+    return part.with_values(np.asarray(part.x_NxRxT, np.float32))
+
+
+def _choice_key(key: Array) -> Array:
+    return jax.random.fold_in(key, 2)

@@ -1,8 +1,7 @@
 """The linear start: both stages begin as the best linear codec and are trained together, end to end, on records.
 
-Tucker-2 of the centred records gives the linear paths, or PCA of whole records does where that reconstructs held-out
-records better, so step 0 is the linear codec. The transformers correct it and start at zero. What is minimised is the
-error of the record itself, through both encoders and both decoders.
+Step 0 is the linear codec (``linear``). The transformers correct it and start at zero. What is minimised is the error of
+the record itself, through both encoders and both decoders.
 """
 
 import dataclasses
@@ -14,14 +13,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax import linalg
+from gcims_jax import parts
 from gcims_jax.batches import in_batches
-from gcims_jax.codec import losses, perturb, stages
+from gcims_jax.codec import holdout, linear, losses, perturb, stages
+from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
-from gcims_jax.codec.stages import Codec, Models, Stage
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.stages import Codec, Models
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
 
 Array = jax.Array
 
@@ -112,8 +111,8 @@ def with_params(codec: Codec, params: Any) -> Codec:
 
 def fit(
     key: Array,
-    x_NxRxT: np.ndarray,
-    n_held: int,
+    sides: Sides,
+    columns: int,
     task: RecordTask,
     train: TrainConfig,
     *,
@@ -122,16 +121,16 @@ def fit(
     directory: Path | None,
     title: str | None,
 ) -> tuple[Codec, dict[str, Curves]]:
-    """Starts at the better of Tucker-2 and PCA and trains both stages together.
+    """Starts at the linear codec and trains both stages together.
 
-    The residual stays on only where it beats the linear codec on the held-out records by more than the standard
-    error of the difference, and by more than the linear codec would gain from the held-out records themselves;
-    otherwise the result is the linear codec of all training records.
+    The transformers stay on only where they beat the linear codec on the held-out records by more than the standard
+    error of the difference, counting groups, and by more than the linear codec would gain from the held-out records
+    themselves; otherwise the result is the linear codec of all training records.
 
     Args:
       key: of everything random.
-      x_NxRxT: training records on the [0, 1] scale, in random order.
-      n_held: that many of them, the first, are held out for validation.
+      sides: training records on the [0, 1] scale, and those held out for validation.
+      columns: of principal components in the latent matrix, see ``linear.choose``.
       task: networks and loss.
       train: optimisation.
       units: low and span of the logarithmic scale, for a loss in linear units.
@@ -143,16 +142,9 @@ def fit(
       The codec and its training curves, losses in units of the variance around the mean record.
     """
     latent = task.models.drift.latent
-    held_NxRxT, rest_NxRxT = x_NxRxT[:n_held], x_NxRxT[n_held:]
-    principal = prefers_principal(x_NxRxT, n_held, latent)
-    fixed = start(rest_NxRxT, latent, units, principal=principal)
-    # What so many more records are worth to the linear codec, from what so many fewer cost it.
-    fewer, all_of_them = (
-        linear_errors(part, held_NxRxT, latent, principal).mean() if len(part) else 0.0
-        for part in (rest_NxRxT[n_held:], rest_NxRxT)
-    )
-    refit_gain = float(fewer - all_of_them) / float(fixed.variance)
-    params, curves = fit_task(
+    rest_NxRxT, held_NxRxT = sides.rest.x_NxRxT, sides.held.x_NxRxT
+    fixed = start(rest_NxRxT, latent, units, columns)
+    params, curves = minimise(
         key,
         task,
         train,
@@ -164,77 +156,33 @@ def fit(
     )
     codec = with_params(fixed.codec, params)
     # A variational latent gives up some error for a smooth latent space, so error is not what to judge it by.
-    if not task.kl and not _earns_its_place(task, fixed, codec, held_NxRxT, batch_records, refit_gain):
-        codec = stages.set_residual(
-            with_params(start(x_NxRxT, latent, units, principal=principal).codec, params), on=False
-        )
+    if not task.kl and not _earns_its_place(task, fixed, codec, sides, columns, batch_records):
+        codec = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
     return codec, {"joint": curves}
 
 
-def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], *, principal: bool = False) -> Fixed:
-    """Tucker-2, or PCA, as a codec, and all else that training needs to know about the training records."""
-    basis = linalg.two_sided_basis(train_NxRxT, latent)
-    centred_NxRxT = train_NxRxT - basis.mean_RxT
-    scale = stages.spread(centred_NxRxT)
-    z_NxRxD = centred_NxRxT / scale @ basis.fast_TxD
-    z_scale = stages.spread(z_NxRxD)
-    # Stage 2 sees d×R series, so its latents are the transpose of Uᵀ·x·V.
-    e_NxDxD = np.swapaxes(z_NxRxD / z_scale, 1, 2) @ basis.slow_RxD
-    slow_RxD, principal_PxRxT = basis.slow_RxD, None
-    if principal:
-        components_PxF = linalg.principal_basis(train_NxRxT, _components(len(train_NxRxT), latent)).components_PxF
-        scores_NxP = centred_NxRxT.reshape(len(train_NxRxT), -1) @ components_PxF.T / (scale * z_scale)
-        flat = np.pad(scores_NxP, ((0, 0), (0, latent**2 - scores_NxP.shape[1])))
-        e_NxDxD, slow_RxD = flat.reshape(e_NxDxD.shape), np.zeros_like(slow_RxD)
-        principal_PxRxT = components_PxF.reshape(-1, *train_NxRxT.shape[1:])
-    one, zeros_RxD = jnp.float32(1.0), np.zeros(z_NxRxD.shape[1:], np.float32)
-    drift = Stage(None, basis.fast_TxD, basis.mean_RxT, scale, z_scale, one)
-    retention = Stage(None, slow_RxD, zeros_RxD, z_scale, stages.spread(e_NxDxD), one)
+def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], columns: int) -> Fixed:
+    """The linear codec, and all else that training needs to know about the training records."""
+    codec, latents_NxDxD = linear.start(train_NxRxT, latent, columns)
     return Fixed(
-        codec=jax.tree.map(jnp.asarray, Codec(drift, retention, principal_PxRxT)),
-        spread_DxD=jnp.asarray(e_NxDxD.std(axis=0)),
+        codec=codec,
+        spread_DxD=jnp.asarray(latents_NxDxD.std(axis=0)),
         noise_RxT=jnp.asarray(losses.local_noise(train_NxRxT)),
-        variance=jnp.float32(scale**2),
+        variance=jnp.float32(codec.drift.scale**2),
         units=jnp.asarray(units, jnp.float32),
     )
 
 
-def prefers_principal(x_NxRxT: np.ndarray, n_held: int, latent: int) -> bool:
-    """Whether PCA reconstructs the held-out records, the first ``n_held``, better than Tucker-2 of the same size."""
-    held, rest = x_NxRxT[:n_held], x_NxRxT[n_held:]
-    errors = [linear_errors(rest, held, latent, principal).mean() for principal in (False, True)]
-    return bool(errors[1] < errors[0])
-
-
-def linear_errors(train_NxRxT: np.ndarray, x_NxRxT: np.ndarray, latent: int, principal: bool) -> np.ndarray:
-    """Mean squared error of each record through Tucker-2 or PCA."""
-    if principal:
-        basis = linalg.principal_basis(train_NxRxT, _components(len(train_NxRxT), latent))
-        out_NxRxT = linalg.reconstruct_principal(basis, x_NxRxT)
-    else:
-        out_NxRxT = linalg.reconstruct_two_sided(linalg.two_sided_basis(train_NxRxT, latent), x_NxRxT)
-    return np.mean((out_NxRxT - x_NxRxT) ** 2, axis=(1, 2))
-
-
-def _components(n: int, latent: int) -> int:
-    """Principal components of n records: at most half as many, in steps of 16 so that folds share compiled code.
-
-    Components beyond that hold the noise of the training records themselves: these then have no error left to learn
-    from, and latents unlike those of other records.
-    """
-    half = max(1, n // 2)
-    return min(latent**2, half if half <= 16 else half // 16 * 16)
-
-
 def _earns_its_place(
-    task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int, refit_gain: float
+    task: RecordTask, fixed: Fixed, codec: Codec, sides: Sides, columns: int, batch_records: int
 ) -> bool:
-    """Whether the residual lowers the loss of held-out records by more than ``refit_gain`` and its standard error."""
+    """Whether the transformers lower the loss of held-out records by more than chance, and more records, would."""
+    held = sides.held
 
     def held_losses(codec: Codec) -> np.ndarray:
-        e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held_VxRxT)
+        e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held.x_NxRxT)
         out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
-        pair_VxRx2T = np.concatenate([out_VxRxT, held_VxRxT], axis=2)
+        pair_VxRx2T = np.concatenate([out_VxRxT, held.x_NxRxT], axis=2)
 
         def losses_of(pair_BxRx2T: Array) -> Array:
             out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
@@ -244,6 +192,17 @@ def _earns_its_place(
 
         return in_batches(losses_of, batch_records, pair_VxRx2T)
 
-    gain_V = held_losses(stages.set_residual(codec, on=False)) - held_losses(codec)
-    error = gain_V.std(ddof=1) / np.sqrt(len(gain_V)) if len(gain_V) > 1 else 0.0
-    return bool(gain_V.mean() > max(error, refit_gain))
+    gain_V = held_losses(fixed.codec) - held_losses(codec)
+    error = holdout.standard_error(gain_V, held.groups_N)
+    return bool(gain_V.mean() > max(error, _gain_of_more(sides, columns, task.models.drift.latent, fixed.variance)))
+
+
+def _gain_of_more(sides: Sides, columns: int, latent: int, variance: Array) -> float:
+    """What the held-out records would be worth to the linear codec, from what as many fewer cost it."""
+    # The last records are of other groups than the first.
+    fewer_NxRxT, rest_NxRxT = sides.rest.x_NxRxT[len(sides.held) :], sides.rest.x_NxRxT
+    fewer, all_of_them = (
+        linear.linear_errors(train_NxRxT, sides.held.x_NxRxT, latent, [columns]).mean() if len(train_NxRxT) else 0.0
+        for train_NxRxT in (fewer_NxRxT, rest_NxRxT)
+    )
+    return float(fewer - all_of_them) / float(variance)

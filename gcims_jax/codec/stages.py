@@ -1,7 +1,7 @@
 """The two stages of the codec as pure functions of a pytree: what both ways of training, and all uses, share.
 
 Stage 1 maps every drift series (R×T to R×d), stage 2 every retention series of the result (R×d to d×d). Each is a
-linear path plus a transformer (arXiv 2502.13183); either part may be absent.
+linear path plus a transformer (arXiv 2502.13183); either may be absent.
 """
 
 from typing import Any, NamedTuple
@@ -20,12 +20,11 @@ class Stage(NamedTuple):
     """One stage, a pytree.
 
     Attributes:
-      params: weights of its ``SeriesAutoencoder``.
+      params: weights of its ``SeriesAutoencoder``; None where the transformer is off.
       linear_LxD: the linear path, orthonormal columns, encodes and its transpose decodes; zeros where there is none.
       mean: subtracted from its series; the mean record, R×T in stage 1 and R×d in stage 2.
       scale: they are divided by it, scalar.
       latent_scale: the transformer sees and makes latents in this unit, scalar.
-      residual: 1, or 0 where the transformer is off, scalar.
     """
 
     params: Any
@@ -33,7 +32,6 @@ class Stage(NamedTuple):
     mean: Array
     scale: Array
     latent_scale: Array
-    residual: Array
 
 
 class Codec(NamedTuple):
@@ -42,8 +40,9 @@ class Codec(NamedTuple):
     Attributes:
       drift: stage 1.
       retention: stage 2.
-      principal_PxRxT: orthonormal components of whole records that serve as the linear path instead of the stages'
-        own, P at most d²; None where the stages' own serve.
+      principal_PxRxT: orthonormal components of what the stages' linear paths leave of whole records, filled up with
+        zeros; their scores lie in the last columns of the latent matrix, where those paths are zero. None where there
+        are none.
     """
 
     drift: Stage
@@ -111,24 +110,28 @@ def decode(models: Models, codec: Codec, e_NxDxD: Array, key: Array | None = Non
 
 
 def encode_principal(codec: Codec, standard_NxRxT: Array) -> Array:
-    """Scores of standardised records on the principal components as N×d×d, filled up with zeros."""
+    """Scores of standardised records on the principal components in the last columns of N×d×d."""
     d = codec.drift.linear_LxD.shape[1]
     scores_NxP = jnp.einsum("nrt,prt->np", standard_NxRxT, codec.principal_PxRxT) / codec.retention.scale
-    return jnp.pad(scores_NxP, ((0, 0), (0, d * d - scores_NxP.shape[1]))).reshape(-1, d, d)
+    return into_last_columns(scores_NxP, d)
 
 
 def decode_principal(codec: Codec, e_NxDxD: Array) -> Array:
     """Standardised records of such scores."""
-    scores_NxP = e_NxDxD.reshape(len(e_NxDxD), -1)[:, : len(codec.principal_PxRxT)] * codec.retention.scale
+    flat = e_NxDxD.swapaxes(1, 2).reshape(len(e_NxDxD), -1)
+    scores_NxP = flat[:, flat.shape[1] - len(codec.principal_PxRxT) :] * codec.retention.scale
     return jnp.einsum("np,prt->nrt", scores_NxP, codec.principal_PxRxT)
 
 
-def set_residual(codec: Codec, on: bool) -> Codec:
-    """The codec with both transformers on or off; without them it is its linear path."""
-    value = jnp.float32(on)
-    return codec._replace(
-        drift=codec.drift._replace(residual=value), retention=codec.retention._replace(residual=value)
-    )
+def into_last_columns(scores_NxP: Array, latent: int) -> Array:
+    """N×d×d matrices that hold P numbers in their last columns, column by column, and zeros before them."""
+    n, p = scores_NxP.shape
+    return jnp.pad(scores_NxP, ((0, 0), (latent**2 - p, 0))).reshape(n, latent, latent).swapaxes(1, 2)
+
+
+def without_transformers(codec: Codec) -> Codec:
+    """The linear path alone."""
+    return codec._replace(drift=codec.drift._replace(params=None), retention=codec.retention._replace(params=None))
 
 
 def spread(a: np.ndarray) -> np.float32:
@@ -137,13 +140,19 @@ def spread(a: np.ndarray) -> np.float32:
 
 
 def _encode(model: SeriesAutoencoder, stage: Stage, series_MxL: Array, key: Array | None) -> Array:
+    linear_MxD = series_MxL @ stage.linear_LxD
+    if stage.params is None:
+        return linear_MxD
     z_MxD = model.apply(stage.params, series_MxL, key is None, method="encode", rngs=_rngs(key))
-    return series_MxL @ stage.linear_LxD + stage.residual * stage.latent_scale * z_MxD
+    return linear_MxD + stage.latent_scale * z_MxD
 
 
 def _decode(model: SeriesAutoencoder, stage: Stage, z_MxD: Array, key: Array | None) -> Array:
+    linear_MxL = z_MxD @ stage.linear_LxD.T
+    if stage.params is None:
+        return linear_MxL
     series_MxL = model.apply(stage.params, z_MxD / stage.latent_scale, key is None, method="decode", rngs=_rngs(key))
-    return z_MxD @ stage.linear_LxD.T + stage.residual * series_MxL
+    return linear_MxL + series_MxL
 
 
 def _rngs(key: Array | None) -> dict[str, Array]:

@@ -12,10 +12,10 @@ import numpy as np
 
 from gcims_jax.batches import in_batches
 from gcims_jax.codec import series, stages
+from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
 from gcims_jax.codec.stages import Codec, Stage
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
 
 Array = jax.Array
 
@@ -37,8 +37,7 @@ class SeriesTask:
 
 def fit(
     key: Array,
-    x_NxRxT: np.ndarray,
-    n_held: int,
+    sides: Sides,
     latent: int,
     model: ModelConfig,
     train: TrainConfig,
@@ -55,8 +54,7 @@ def fit(
 
     Args:
       key: of everything random.
-      x_NxRxT: training records on the [0, 1] scale, in random order.
-      n_held: that many of them, the first, are held out for validation.
+      sides: training records on the [0, 1] scale, and those held out for validation.
       latent: d.
       model, train: sizes and optimisation of each stage.
       threshold, kept_fraction: see ``series.undersample``; drift series of the first stage only.
@@ -68,6 +66,8 @@ def fit(
       The codec and the training curves of each stage, in units of the variance of its series.
     """
     thin_key, drift_key, retention_key, look_key = jax.random.split(key, 4)
+    n_held = len(sides.held)
+    x_NxRxT = np.concatenate([sides.held.x_NxRxT, sides.rest.x_NxRxT])
 
     # Arrays whose sizes differ between folds are cut on the host: on the device each size would be compiled anew.
     def fit_stage(
@@ -80,7 +80,7 @@ def fit(
         looks_V = np.asarray(jax.random.randint(look_key, (train.validation_series,), 0, len(held)))
         length = rest.shape[1]
         task = SeriesTask(SeriesAutoencoder(length, latent, model))
-        params, curves = fit_task(
+        params, curves = minimise(
             key,
             task,
             train,
@@ -91,7 +91,7 @@ def fit(
         )
         no_path = jnp.zeros((length, latent), jnp.float32)
         one = jnp.float32(1.0)
-        return Stage(params, no_path, jnp.asarray(mean), jnp.float32(scale), one, one), task.model, curves
+        return Stage(params, no_path, jnp.asarray(mean), jnp.float32(scale), one), task.model, curves
 
     drift_series = series.to_drift_series(x_NxRxT[n_held:])
     kept = np.asarray(series.undersample(thin_key, drift_series, threshold, kept_fraction))

@@ -216,7 +216,7 @@ jitted_train_steps = jax.jit(train_steps, static_argnums=(0, 1, 2))
 jitted_look = jax.jit(look, static_argnums=(0, 1))
 
 
-def fit(
+def minimise(
     key: Array,
     task: Task,
     config: TrainConfig,

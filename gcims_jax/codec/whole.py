@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax.batches import in_batches
-from gcims_jax.codec import joint, stages
+from gcims_jax.codec import holdout, joint, linear, stages
 from gcims_jax.codec.joint import Fixed
 from gcims_jax.codec.model import Block, ModelConfig
-from gcims_jax.codec.train import Curves, TrainConfig
-from gcims_jax.codec.train import fit as fit_task
+from gcims_jax.codec.train import Curves, TrainConfig, minimise
+from gcims_jax.parts import Part
 
 Array = jax.Array
 
@@ -107,24 +107,22 @@ def encode(model: RecordAutoencoder, whole: Whole, x_BxRxT: Array) -> Array:
     codec = whole.fixed.codec
     drift, retention, principal_PxRxT = codec
     standard = (x_BxRxT - drift.mean) / drift.scale
-    if principal_PxRxT is None:
-        linear = (standard @ drift.linear_LxD / retention.scale).swapaxes(1, 2) @ retention.linear_LxD
-    else:
-        linear = stages.encode_principal(codec, standard)
-    return linear + retention.latent_scale * model.apply(whole.params, standard, method="encode")
+    linear_BxDxD = (standard @ drift.linear_LxD / retention.scale).swapaxes(1, 2) @ retention.linear_LxD
+    if principal_PxRxT is not None:
+        linear_BxDxD += stages.encode_principal(codec, standard)
+    return linear_BxDxD + retention.latent_scale * model.apply(whole.params, standard, method="encode")
 
 
 def decode(model: RecordAutoencoder, whole: Whole, e_BxDxD: Array) -> Array:
     """Records of latent matrices."""
     codec = whole.fixed.codec
     drift, retention, principal_PxRxT = codec
-    if principal_PxRxT is None:
-        z_BxRxD = (e_BxDxD @ retention.linear_LxD.T).swapaxes(1, 2) * retention.scale
-        linear = z_BxRxD @ drift.linear_LxD.T
-    else:
-        linear = stages.decode_principal(codec, e_BxDxD)
+    z_BxRxD = (e_BxDxD @ retention.linear_LxD.T).swapaxes(1, 2) * retention.scale
+    linear_BxRxT = z_BxRxD @ drift.linear_LxD.T
+    if principal_PxRxT is not None:
+        linear_BxRxT += stages.decode_principal(codec, e_BxDxD)
     residual = model.apply(whole.params, e_BxDxD / retention.latent_scale, method="decode")
-    return (linear + residual) * drift.scale + drift.mean
+    return (linear_BxRxT + residual) * drift.scale + drift.mean
 
 
 def reconstruct(model: RecordAutoencoder, whole: Whole, x_BxRxT: Array) -> Array:
@@ -137,26 +135,24 @@ jitted_reconstruct = jax.jit(reconstruct, static_argnums=0)
 
 def fit(
     key: Array,
-    train_NxRxT: np.ndarray,
+    part: Part,
     latent: int,
     config: ModelConfig,
     train: TrainConfig,
     *,
     directory: Path | None = None,
 ) -> tuple[RecordAutoencoder, Whole, Curves]:
-    """Trains on training records, some of them held out for validation, and keeps the best weights.
+    """Trains on training records, some of their groups held out for validation, and keeps the best weights.
 
     The linear path is that of the others; unlike ``joint.fit`` it is never fitted again to all of them.
     """
-    split_key, fit_key = jax.random.split(key)
-    n = len(train_NxRxT)
-    x_NxRxT = np.asarray(train_NxRxT)[np.asarray(jax.random.permutation(split_key, n))]
-    n_held = max(1, round(train.validation_fraction * n))
-    principal = joint.prefers_principal(x_NxRxT, n_held, latent)
-    fixed = joint.start(x_NxRxT[n_held:], latent, (0.0, 1.0), principal=principal)
-    model = RecordAutoencoder(train_NxRxT.shape[1:], latent, config)
-    params, curves = fit_task(
-        fit_key, WholeTask(model), train, x_NxRxT[n_held:], x_NxRxT[:n_held], fixed=fixed, directory=directory
+    split_key, choice_key, fit_key = jax.random.split(key, 3)
+    rest, held = holdout.split(split_key, part, train.validation_fraction)
+    columns = linear.choose(choice_key, part, latent)
+    fixed = joint.start(rest.x_NxRxT, latent, (0.0, 1.0), columns)
+    model = RecordAutoencoder(part.x_NxRxT.shape[1:], latent, config)
+    params, curves = minimise(
+        fit_key, WholeTask(model), train, rest.x_NxRxT, held.x_NxRxT, fixed=fixed, directory=directory
     )
     return model, Whole(params, fixed), curves
 

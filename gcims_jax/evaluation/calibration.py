@@ -14,8 +14,10 @@ import numpy as np
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 
+from gcims_jax import parts
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import classify, populations, protocols, verdict
+from gcims_jax.evaluation import classify, populations, splits, verdict
+from gcims_jax.evaluation.candidates import Dose, synthetic_labels
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.evaluation.populations import Population, class_labels, draw_records, population
 
@@ -162,15 +164,7 @@ def _folds(
     condition: Condition, labels_N: np.ndarray, samples_N: np.ndarray, seed: int
 ) -> list[tuple[int, np.ndarray, np.ndarray]]:
     """Repeat, records to train on and records to test, of every fold; samples are kept together."""
-    grouped = condition.measurements > 1
-    folds = protocols.make_folds(
-        labels_N,
-        samples_N if grouped else None,
-        folds=condition.folds,
-        repeats=condition.repeats,
-        grouped=grouped,
-        seed=seed,
-    )
+    folds = splits.make_folds(labels_N, samples_N, folds=condition.folds, repeats=condition.repeats, seed=seed)
     return [(fold.repeat, fold.train, fold.test) for fold in folds]
 
 
@@ -182,8 +176,9 @@ def _right(
     with warnings.catch_warnings():
         # Partial least squares need not converge on components that are noise.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = classify.fit(config, *train, seed)
-    return (classify.predict(classifier, test[0]) == test[1]).astype(float)
+        classifier = classify.fit(config, parts.from_arrays(*train), seed)
+    answers = classify.answer(classifier, parts.from_arrays(*test), populations.CLASSES)
+    return (answers.predicted_M == test[1]).astype(float)
 
 
 def _gains(
@@ -211,7 +206,7 @@ def synthesise(
     wrong: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Synthetic records and labels for training records; ``wrong`` is the share of wrong labels of "mixed"."""
-    labels_S = protocols.synthetic_labels(labels_N, condition.ratio, False)
+    labels_S = synthetic_labels(labels_N, Dose(condition.ratio, False))
     if condition.kind == "permuted":
         return populations.class_gaussians(rng, x_NxRxT, labels_N, labels_S), labels_S
     if condition.kind == "duplicated":

@@ -48,40 +48,45 @@ class Plan(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What was made of a training part, for those that look at more than answers.
+    """What was made of a training part.
 
     Attributes:
-      scaling: learned from the training part.
+      scaling: learned from the training part, or from all records where the protocol leaks.
       train, test: on its scale.
-      generators: learned ones, by generator and options.
+      generators: learned ones, by generator and options (``key_of``).
       draws: their records of the largest dose, within the measured range, likewise.
       bounded: share of the drawn values that had to be brought into that range, likewise.
+      seconds: for learning and drawing, likewise.
+      leaks: whether more than the training part was learned from.
     """
 
     scaling: Learned
     train: Part
     test: Part
-    generators: Mapping[Any, Learned]
-    draws: Mapping[Any, Part]
-    bounded: Mapping[Any, float]
+    generators: dict[Any, Learned]
+    draws: dict[Any, Part]
+    bounded: dict[Any, float]
+    seconds: dict[Any, float]
+    leaks: bool
 
 
-def score(
+def key_of(candidate: Candidate) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """Which generator a candidate's synthetic records come from; the same for candidates that share one."""
+    return candidate.generator, candidate.options
+
+
+def make(
     keys: tuple[Array, Array],
     candidates: Sequence[Candidate],
     train: Part,
     test: Part,
     plan: Plan,
-    seed: int,
     *,
     learn_from: Part | None = None,
     directory: Path | None = None,
     title: str | None = None,
-    measure: Callable[[Made], Mapping[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """Answers of every candidate, dose and classifier for held-out records.
-
-    The draws of the largest dose are made once; a smaller dose takes the first of each class.
+) -> Made:
+    """Learns the scale and the candidates' generators, and draws the largest dose of each.
 
     Args:
       keys: of what generators learn and of their draws; the same for every candidate of a fold.
@@ -89,15 +94,9 @@ def score(
       train: compressed training records in the input's unit.
       test: compressed held-out records.
       plan: the same for all.
-      seed: of the classifiers.
       learn_from: what scale and generators learn from under a protocol that leaks; None is the training part.
       directory: checkpoints of codecs; None keeps none.
       title: prefix of progress bars; None shows none.
-      measure: adds figures to the result, from what was made.
-
-    Returns:
-      As JSON allows: ``rows``, one per candidate, dose and classifier with an answer per held-out record, ``generators`` with
-      what each chose and its seconds, and what ``measure`` adds.
 
     Raises:
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
@@ -108,61 +107,90 @@ def score(
     if not leaks:
         guard.check_unseen(test, scaling)
     source, train, test = (part.with_values(scale.apply(scaling.value, part.x_NxRxT)) for part in (source, train, test))
-    about = {
-        "codec": plan.codec,
-        "directory": directory,
-        "title": title,
-        "units": (scaling.value.low, scaling.value.high - scaling.value.low),
-    }
-    fits: dict[Any, Learned] = {}
-    drawn: dict[Any, Part] = {}
-    bounded: dict[Any, float] = {}
-    rows, notes = [], []
-
-    def learned(name: str, options: tuple[tuple[str, Any], ...]) -> Learned:
-        if (name, options) not in fits:
-            known = GENERATORS[name].options
-            given = {key: value for key, value in about.items() if key in known} | dict(options)
-            fits[name, options] = GENERATORS[name].fit(keys[0], source, **given)
-        return fits[name, options]
-
+    units = (scaling.value.low, scaling.value.high - scaling.value.low)
+    about = {"codec": plan.codec, "directory": directory, "title": title, "units": units}
+    made = Made(scaling, train, test, {}, {}, {}, {}, leaks)
     for candidate in candidates:
-        start = time.perf_counter()
-        note = Description(False, "")
-        doses = plan.doses if candidate.generator else (NO_DOSE,)
-        base = train
         if candidate.real == "reconstructed":
-            rebuilt = learned("reconstruction", _codec_options(candidate))
-            base = GENERATORS["reconstruction"].sample(keys[1], rebuilt, train.labels_N)
-        synthetic, wanted = None, [np.zeros(0, int)]
-        if candidate.generator:
-            which = (candidate.generator, candidate.options)
-            state = learned(*which)
-            note = GENERATORS[candidate.generator].describe(state)
-            wanted = [synthetic_labels(train.labels_N, dose) for dose in doses]
-            if which not in drawn:
-                most_K = np.max([np.bincount(labels_S, minlength=plan.n_classes) for labels_S in wanted], axis=0)
-                labels_S = np.repeat(np.arange(plan.n_classes), most_K)
-                draws = GENERATORS[candidate.generator].sample(keys[1], state, labels_S)
-                drawn[which] = draws.with_values(scale.bound(scaling.value, draws.x_NxRxT))
-                bounded[which] = float(np.mean(drawn[which].x_NxRxT != draws.x_NxRxT))
-            synthetic = drawn[which]
-        notes.append({"candidate": candidate.name, **note._asdict(), "seconds": time.perf_counter() - start})
-        for dose, labels_S in zip(doses, wanted, strict=True):
-            training = [] if candidate.real == "none" else [base]
+            _learn(keys[0], made, source, _reconstruction_of(candidate), about)
+        if not candidate.generator or key_of(candidate) in made.draws:
+            continue
+        start, key = time.perf_counter(), key_of(candidate)
+        state = _learn(keys[0], made, source, key, about)
+        wanted = [synthetic_labels(train.labels_N, dose) for dose in plan.doses]
+        most_K = np.max([np.bincount(labels_S, minlength=plan.n_classes) for labels_S in wanted], axis=0)
+        draws = GENERATORS[candidate.generator].sample(keys[1], state, np.repeat(np.arange(plan.n_classes), most_K))
+        made.draws[key] = draws.with_values(scale.bound(scaling.value, draws.x_NxRxT))
+        made.bounded[key] = float(np.mean(made.draws[key].x_NxRxT != draws.x_NxRxT))
+        made.seconds[key] = time.perf_counter() - start
+    return made
+
+
+def _learn(key: Array, made: Made, source: Part, which: Any, about: Mapping[str, Any]) -> Learned:
+    """The generator of that name and options, learned once."""
+    if which not in made.generators:
+        name, options = which
+        known = GENERATORS[name].options
+        given = {option: value for option, value in about.items() if option in known} | dict(options)
+        made.generators[which] = GENERATORS[name].fit(key, source, **given)
+    return made.generators[which]
+
+
+def _reconstruction_of(candidate: Candidate) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    return "reconstruction", tuple((name, value) for name, value in candidate.options if name == "codec")
+
+
+def score(
+    keys: tuple[Array, Array],
+    candidates: Sequence[Candidate],
+    train: Part,
+    test: Part,
+    plan: Plan,
+    seed: int,
+    *,
+    measure: Callable[[Made], Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Answers of every candidate, dose and classifier for held-out records.
+
+    The draws of the largest dose are made once; a smaller dose takes the first of each class.
+
+    Args:
+      seed: of the classifiers.
+      measure: adds figures to the result, from what was made.
+
+    The other arguments are those of ``make``.
+
+    Returns:
+      As JSON allows: ``rows``, one per candidate, dose and classifier with an answer per held-out record, ``generators`` with
+      what each chose and its seconds, and what ``measure`` adds.
+
+    Raises:
+      LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
+    """
+    made = make(keys, candidates, train, test, plan, **options)
+    rows, notes = [], []
+    for candidate in candidates:
+        note, real = Description(False, ""), made.train
+        if candidate.real == "reconstructed":
+            rebuilt = made.generators[_reconstruction_of(candidate)]
+            real = GENERATORS["reconstruction"].sample(keys[1], rebuilt, made.train.labels_N)
+        synthetic = made.draws.get(key_of(candidate))
+        if synthetic is not None:
+            note = GENERATORS[candidate.generator].describe(made.generators[key_of(candidate)])
+        seconds = made.seconds.get(key_of(candidate), 0.0)
+        notes.append({"candidate": candidate.name, **note._asdict(), "seconds": seconds})
+        for dose in plan.doses if candidate.generator else (NO_DOSE,):
+            training = [] if candidate.real == "none" else [real]
             if synthetic is not None:
-                counts_K = np.bincount(labels_S, minlength=plan.n_classes)
-                firsts = [np.flatnonzero(synthetic.labels_N == k)[:count] for k, count in enumerate(counts_K)]
+                wanted_K = np.bincount(synthetic_labels(made.train.labels_N, dose), minlength=plan.n_classes)
+                firsts = [np.flatnonzero(synthetic.labels_N == k)[:count] for k, count in enumerate(wanted_K)]
                 training.append(synthetic.take(np.concatenate(firsts)))
-            rows += _judge(keys[1], candidate, dose, parts.join(*training), len(labels_S), test, plan, seed, leaks)
+            rows += _judge(keys[1], candidate, dose, parts.join(*training), made, plan, seed)
     result = {"n_train": len(train), "n_test": len(test), "generators": notes, "rows": rows}
     if measure is not None:
-        result |= measure(Made(scaling, train, test, fits, drawn, bounded))
+        result |= measure(made)
     return result
-
-
-def _codec_options(candidate: Candidate) -> tuple[tuple[str, Any], ...]:
-    return tuple((name, value) for name, value in candidate.options if name == "codec")
 
 
 def _judge(
@@ -170,27 +198,26 @@ def _judge(
     candidate: Candidate,
     dose: Dose,
     training: Part,
-    n_synthetic: int,
-    test: Part,
+    made: Made,
     plan: Plan,
     seed: int,
-    leaks: bool,
 ) -> list[dict[str, Any]]:
     """One row per classifier and setting."""
     configs = [
         dataclasses.replace(config, class_weights=config.class_weights or candidate.class_weights)
         for config in plan.classifiers
     ]
-    if not leaks:
-        guard.check_unseen(test, training)
+    if not made.leaks:
+        guard.check_unseen(made.test, training)
+    n_synthetic = len(training) - (len(made.train) if candidate.real != "none" else 0)
     start = time.perf_counter()
     judges = classify.fit_all(configs, training, seed)
     seconds = (time.perf_counter() - start) / len(configs)
     rows = []
     for config, judge in zip(configs, judges, strict=True):
-        answers = classify.answer(judge, test, plan.n_classes, leaks=leaks)
+        answers = classify.answer(judge, made.test, plan.n_classes, leaks=made.leaks)
         if candidate.votes:
-            answers = _votes(key, judge, test, answers, candidate.votes, leaks)
+            answers = _votes(key, judge, made.test, answers, candidate.votes, made.leaks)
         rows.append(
             {
                 "candidate": candidate.name,

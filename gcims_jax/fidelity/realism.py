@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation import guard
@@ -103,6 +104,13 @@ def table(
     if exchanges < 19:
         raise InputError(f"exchanges: expected 19 or more, as 1 in 20 is the level, got {exchanges}")
     check_enough(train, held_out, synthetic)
+    with threadpool_limits(1):  # many small products, which several threads only slow down
+        return _table(seed, train, held_out, synthetic, draws, exchanges, controls)
+
+
+def _table(
+    seed: int, train: Part, held_out: Part, synthetic: Part, draws: int, exchanges: int, controls: bool
+) -> Table:
     found = compare(seed, train, held_out, synthetic, draws, exchanges)
     if not controls:
         return Table(found, {})

@@ -17,18 +17,17 @@ import jax
 import numpy as np
 
 from gcims_jax import linalg
-from gcims_jax.codec import double, joint, stages
+from gcims_jax.codec import double
 from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
 from gcims_jax.errors import InputError
-from gcims_jax.generators.contract import check_part, numpy_rng
-from gcims_jax.generators.groups import number_groups
+from gcims_jax.generators.contract import check_part
 from gcims_jax.parts import Learned, Origin, Part
 
 Array = jax.Array
 
 KEPT = 16  # codecs: more than a fold, its inner splits and what they choose by need
-HELD = 0.1  # of the groups, to choose a linear start by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +128,7 @@ def fit_linear(key: Array, part: Part, config: CodecOption) -> Learned:
     part = _checked(part, config)
     if isinstance(config, Tucker):
         return fit(key, part, config)
-    return _remember(key, part, config, "linear", lambda: _fit_start(key, part, config.latent))
+    return _remember(key, part, config, "linear", lambda: _fit_start(key, part, config))
 
 
 def encode(codec: Learned, part: Part) -> Part:
@@ -185,31 +184,22 @@ def _fit_double(
     title: str | None,
     units: tuple[float, float],
 ) -> FittedCodec:
-    fitted, curves = double.fit(key, part.x_NxRxT, config, units=units, directory=directory, title=title)
+    fitted, curves = double.fit(key, part, config, units=units, directory=directory, title=title)
+    return _fitted(fitted, part, config, curves)
+
+
+def _fit_start(key: Array, part: Part, config: CodecConfig) -> FittedCodec:
+    """What ``double.fit`` starts from under the same key; a random start is judged by it as well."""
+    linear = dataclasses.replace(config, start="linear")
+    return _fitted(double.fit_linear(key, part, linear), part, linear, {})
+
+
+def _fitted(codec: Codec, part: Part, config: CodecConfig, curves: dict[str, Curves]) -> FittedCodec:
     shape = part.x_NxRxT.shape[1:]  # not the records: a codec that is kept must not keep them
     return FittedCodec(
-        lambda x_NxRxT: double.encode(fitted, x_NxRxT, config),
-        lambda e_NxDxD: double.decode(fitted, e_NxDxD, config, shape),
+        lambda x_NxRxT: double.encode(codec, x_NxRxT, config),
+        lambda e_NxDxD: double.decode(codec, e_NxDxD, config, shape),
         curves,
-        on := double.residual_on(fitted),
-        f"double autoencoder, d = {config.latent}, transformers {'on' if on else 'off'}",
-    )
-
-
-def _fit_start(key: Array, part: Part, latent: int) -> FittedCodec:
-    """PCA where it reconstructs held-out groups better than Tucker-2, as ``joint.fit`` starts."""
-    group_N, count = number_groups(part.groups_N)
-    rank_N = numpy_rng(key).permutation(count)[group_N]
-    held = max(1, round(HELD * count))
-    x_NxRxT = part.x_NxRxT[np.argsort(rank_N, kind="stable")]
-    if count < 2 or not joint.prefers_principal(x_NxRxT, int(np.sum(rank_N < held)), latent):
-        return _fit_tucker(part, latent)
-    start = joint.start(part.x_NxRxT, latent, (0.0, 1.0), principal=True).codec
-    mean_RxT, scale = start.drift.mean, start.drift.scale
-    return FittedCodec(
-        lambda x_NxRxT: np.asarray(stages.encode_principal(start, (x_NxRxT - mean_RxT) / scale)),
-        lambda e_NxDxD: np.asarray(mean_RxT + scale * stages.decode_principal(start, e_NxDxD)),
-        {},
-        False,
-        f"linear, whole records, d = {latent}",
+        double.residual_on(codec),
+        double.describe(codec, config),
     )

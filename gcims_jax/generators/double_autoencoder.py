@@ -122,19 +122,22 @@ def reconstruct(learned: Learned, part: Part) -> Part:
 def held_out_latents(key: Array, part: Part, codec: CodecOption, splits: int) -> list[tuple[Part, Part]]:
     """Latents to learn from and latents of other groups, by a linear codec that has seen the first only.
 
-    Records of a class that is not among those to learn from are left out. There may be fewer pairs than splits, as where no
-    class has two records to learn from.
+    Records of a class that is not among those to learn from are left out. There may be fewer pairs than splits: none where no
+    class has two records to learn from, or where synthetic records are among them, which have all real ones behind them.
     """
     rng = numpy_rng(key)
     split_N = split_groups(rng, part.labels_N, part.groups_N, splits)
     pairs = []
     for split in range(splits):
-        learn = np.flatnonzero(split_N != split)
-        known_K, counts_K = np.unique(part.labels_N[learn], return_counts=True)
-        held = np.flatnonzero((split_N == split) & np.isin(part.labels_N, known_K))
-        if len(held) and counts_K.max(initial=0) > 1:
-            linear = codecs.fit_linear(jax.random.fold_in(key, split), part.take(learn), codec)
-            pairs.append((codecs.encode(linear, part.take(learn)), codecs.encode(linear, part.take(held))))
+        learn = part.take(np.flatnonzero(split_N != split))
+        known_K, counts_K = np.unique(learn.labels_N, return_counts=True)
+        held = part.take(np.flatnonzero((split_N == split) & np.isin(part.labels_N, known_K)))
+        apart = not any(ours & theirs for ours, theirs in zip(learn.origin, held.origin, strict=True))
+        enough = counts_K.max(initial=0) > 1 and len(np.unique(learn.groups_N)) > 1
+        if len(held) and apart and enough:
+            linear = codecs.fit_linear(jax.random.fold_in(key, split), learn, codec)
+            # Held latents keep their own origin: by it samplers see that they are held out.
+            pairs.append(tuple(one.with_values(linear.value.encode(one.x_NxRxT)) for one in (learn, held)))
     return pairs
 
 
@@ -153,7 +156,7 @@ def _choose(sampler: str, pairs: list[tuple[Part, Part]], options: dict[str, Any
 
 
 def _fit_sampler(sampler: str, latents: Part, options: Mapping[str, Any]) -> Any:
-    return SAMPLERS[sampler].fit(latents.x_NxRxT, latents.labels_N, **options)
+    return SAMPLERS[sampler].fit(latents, **options)
 
 
 def _describe(state: DoubleAutoencoder) -> Description:

@@ -88,9 +88,10 @@ def _of_pair(
 
 
 def _check_apart(learn: Part, held: Part) -> None:
-    """Raises InputError where a held record, or another of its group, was learned from."""
-    for what, seen, asked in zip(("records", "groups"), learn.origin, held.origin, strict=True):
-        if shared := seen & asked:
+    """Raises InputError where a held record, or another of its group, is on the learning side too."""
+    # Not the origins: behind held latents stands the codec, which has learned from the other side.
+    for what, column in (("records", "identities_N"), ("groups", "groups_N")):
+        if shared := set(getattr(learn, column).tolist()) & set(getattr(held, column).tolist()):
             raise InputError(
                 f"pairs: expected held {what} that were not learned from, got {len(shared)} on both sides, "
                 f"{min(shared)!r} among them; split by group"

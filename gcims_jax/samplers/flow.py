@@ -64,7 +64,7 @@ def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -
       InputError: fewer than one direction or step, malformed latents or labels, no class with two records.
     """
     stats = class_statistics(part)
-    space, coordinates_NxQ = subspace.fit(stats, directions)
+    space, coordinates_NxQ = subspace.span(stats, directions)
     network = _Velocity(coordinates_NxQ.shape[1], len(stats.classes_K))
     params = network.init(jax.random.key(seed), jnp.zeros((1, network.coordinates)), jnp.zeros(1), jnp.zeros(1, int))
     params = subspace.minimise(_loss, params, seed, coordinates_NxQ, stats.positions_N, steps=steps)

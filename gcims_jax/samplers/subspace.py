@@ -36,7 +36,7 @@ class Subspace(NamedTuple):
     rest_RxP: Array
 
 
-def fit(stats: ClassStatistics, directions: int) -> tuple[Subspace, np.ndarray]:
+def span(stats: ClassStatistics, directions: int) -> tuple[Subspace, np.ndarray]:
     """The subspace and the records' whitened coordinates N×Q in it; Q is at most ``directions``.
 
     Raises:

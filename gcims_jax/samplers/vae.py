@@ -72,7 +72,7 @@ def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -
       InputError: fewer than one direction or step, malformed latents or labels, no class with two records.
     """
     stats = class_statistics(part)
-    space, coordinates_NxQ = subspace.fit(stats, directions)
+    space, coordinates_NxQ = subspace.span(stats, directions)
     network = _Network(coordinates_NxQ.shape[1], len(stats.classes_K))
     key = jax.random.key(seed)
     params = network.init(key, key, jnp.zeros((1, network.coordinates)), jnp.zeros(1, int))

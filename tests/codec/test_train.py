@@ -51,7 +51,7 @@ def test_jit_equals_eager():
 def test_training_lowers_the_loss_and_keeps_the_best_state():
     config = TrainConfig(steps=60, batch=16, evaluate_every=10, validation_series=16, learning_rate=1e-2)
     x, held = series(64), series(16, seed=1)
-    params, curves = train.fit(jax.random.key(0), TASK, config, x, held)
+    params, curves = train.minimise(jax.random.key(0), TASK, config, x, held)
     assert curves.validation_loss_E[-1] < 0.5 * curves.validation_loss_E[0]
     best = float(np.mean((np.asarray(MODEL.apply(params, held)) - held) ** 2))
     assert best == pytest.approx(curves.validation_loss_E.min(), rel=1e-4)
@@ -59,16 +59,16 @@ def test_training_lowers_the_loss_and_keeps_the_best_state():
 
 
 def test_same_key_same_weights_and_other_key_other_weights():
-    a, _ = train.fit(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
-    b, _ = train.fit(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
-    c, _ = train.fit(jax.random.key(1), TASK, TINY_TRAIN, series(), series(8))
+    a, _ = train.minimise(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
+    b, _ = train.minimise(jax.random.key(0), TASK, TINY_TRAIN, series(), series(8))
+    c, _ = train.minimise(jax.random.key(1), TASK, TINY_TRAIN, series(), series(8))
     assert_trees_equal(a, b)
     assert not np.array_equal(jax.tree.leaves(a)[-1], jax.tree.leaves(c)[-1])
 
 
 def test_resumes_bit_for_bit(tmp_path, monkeypatch):
     config = TrainConfig(steps=9, batch=8, evaluate_every=3, validation_series=8, checkpoint_seconds=0.0)
-    straight, curves = train.fit(jax.random.key(0), TASK, config, series(), series(8))
+    straight, curves = train.minimise(jax.random.key(0), TASK, config, series(), series(8))
     real = train.jitted_train_steps
     calls = []
 
@@ -80,9 +80,9 @@ def test_resumes_bit_for_bit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(train, "jitted_train_steps", killed_at_third)
     with pytest.raises(KeyboardInterrupt):
-        train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
+        train.minimise(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     monkeypatch.setattr(train, "jitted_train_steps", real)
-    resumed, resumed_curves = train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
+    resumed, resumed_curves = train.minimise(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     assert_trees_equal(straight, resumed)
     assert_trees_equal(curves, resumed_curves)
 
@@ -98,7 +98,7 @@ def test_divergence_is_an_error_and_leaves_the_last_checkpoint(tmp_path, monkeyp
 
     monkeypatch.setattr(train, "jitted_train_steps", poisoned)
     with pytest.raises(TrainingDiverged, match=r"not finite after step 6.*learning_rate"):
-        train.fit(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
+        train.minimise(jax.random.key(0), TASK, config, series(), series(8), directory=tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["3"]
 
 
@@ -132,7 +132,7 @@ def test_an_ensemble_axis_can_be_vmapped():
 
 def test_patience_stops_early_and_keeps_the_best():
     config = TrainConfig(steps=60, batch=8, evaluate_every=3, validation_series=8, learning_rate=1.0, patience=2)
-    _, curves = train.fit(jax.random.key(0), TASK, config, series(), series(8, seed=1))
+    _, curves = train.minimise(jax.random.key(0), TASK, config, series(), series(8, seed=1))
     looks = len(curves.validation_loss_E)
     assert looks < 21 and looks - 1 - np.argmin(curves.validation_loss_E) == 2
 
@@ -140,7 +140,7 @@ def test_patience_stops_early_and_keeps_the_best():
 def test_training_that_gained_nothing_is_given_up_in_time():
     x, held = series(), series(8, seed=1)
     config = TrainConfig(steps=60, batch=8, evaluate_every=3, validation_series=8, learning_rate=1e3, give_up=0.5)
-    _, hopeless = train.fit(jax.random.key(0), TASK, config, x, held)
+    _, hopeless = train.minimise(jax.random.key(0), TASK, config, x, held)
     assert len(hopeless.validation_loss_E) == 1 + 30 // 3 and np.argmin(hopeless.validation_loss_E) == 0
-    _, gaining = train.fit(jax.random.key(0), TASK, dataclasses.replace(config, learning_rate=1e-3), x, held)
+    _, gaining = train.minimise(jax.random.key(0), TASK, dataclasses.replace(config, learning_rate=1e-3), x, held)
     assert len(gaining.validation_loss_E) == 1 + 60 // 3

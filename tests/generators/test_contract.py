@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from gcims_jax import InputError, parts, samplers
+from gcims_jax import InputError, parts
 from gcims_jax.generators import GENERATORS, Description, Tucker
 from gcims_jax.parts import Learned, Part
 
@@ -23,9 +23,7 @@ NAMES = sorted(GENERATORS)
 
 def options_of(name):
     codec = {"codec": Tucker(3)} if "codec" in GENERATORS[name].options else {}
-    # Samplers that cannot choose on held-out latents yet choose on those of training records.
-    late = "cross_fit" in GENERATORS[name].options and not hasattr(samplers, "choose_held_out")
-    return {**codec, **({"cross_fit": 0} if late else {}), **OPTIONS.get(name, {})}
+    return {**codec, **OPTIONS.get(name, {})}
 
 
 @functools.cache

@@ -67,6 +67,22 @@ def test_what_was_chosen_on_held_out_latents_is_used_and_said(codec, stand_in):
     assert x.x_NxRxT.shape == (2, 9, 14) and x.origin == PART.origin
 
 
+def test_held_out_likelihood_chooses_by_samples_not_by_their_measurements():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(10, 9, 14))
+    thrice = np.float32(np.repeat(samples, 3, axis=0) + 0.01 * rng.normal(size=(30, 9, 14)))
+    grouped, alone = (parts.from_arrays(thrice, LABELS, groups) for groups in (GROUPS, None))
+    honest, fooled = (GENERATORS["latent_rda"].fit(KEY, part, codec=Tucker(3)).value for part in (grouped, alone))
+    assert honest.held_out and fooled.held_out
+    assert honest.options["ridge"] > fooled.options["ridge"]
+
+
+def test_synthetic_records_among_those_to_learn_from_leave_nothing_to_hold_out():
+    learned = GENERATORS["noise"].fit(KEY, PART)
+    both = parts.join(PART, GENERATORS["noise"].sample(KEY, learned, LABELS))
+    assert not held_out_latents(KEY, both, Tucker(3), 3)
+
+
 def test_what_is_given_is_not_chosen(monkeypatch):
     def never(*_, **__):
         raise AssertionError

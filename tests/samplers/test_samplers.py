@@ -6,23 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import logsumexp
+from made_latents import fit, latents
 from scipy.stats import ks_2samp, multivariate_normal, spearmanr
-from sklearn.covariance import ledoit_wolf_shrinkage, oas
 
 from gcims_jax import InputError
 from gcims_jax.linalg import reconstruct_two_sided, regularised_cholesky, two_sided_basis
-from gcims_jax.samplers import SAMPLERS, family, gaussian_cholesky, shrinkage, subspace, vae
+from gcims_jax.parts import Part, from_arrays
+from gcims_jax.samplers import SAMPLERS, gaussian_cholesky, subspace, vae
 from gcims_jax.samplers.contract import class_statistics
-
-
-def latents(counts=(30, 12), d=3, seed=0):
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(len(counts)), counts)
-    mixing = rng.normal(size=(d * d, d * d)) * 0.5
-    flat = rng.normal(size=(len(labels), d * d)) @ mixing + 5.0 * labels[:, None]
-    return flat.reshape(-1, d, d).astype(np.float32), labels
-
 
 # Enough for the contract: a flow starts as the whitened Gaussian, a variational decoder has to find its spread.
 FEW_STEPS = {"vae": {"steps": 500}, "flow": {"steps": 1}}
@@ -41,7 +32,7 @@ class Fitted(NamedTuple):
 def fitted(name, counts, labels=None):
     x, positions = latents(counts)
     labels = positions if labels is None else np.asarray(labels)[positions]
-    return Fitted(name, x, labels, SAMPLERS[name].fit(x, labels, **FEW_STEPS.get(name, {})))
+    return Fitted(name, x, labels, fit(name, x, labels, **FEW_STEPS.get(name, {})))
 
 
 @pytest.fixture(scope="module", params=sorted(SAMPLERS))
@@ -98,20 +89,24 @@ class TestContract:
     @pytest.mark.parametrize("name", sorted(SAMPLERS))
     def test_bad_input(self, name):
         x, labels = latents((5, 3))
-        fit = SAMPLERS[name].fit
         with pytest.raises(InputError, match="finite"):
-            fit(np.where(np.arange(len(x))[:, None, None] == 3, np.nan, x), labels)
+            fit(name, np.where(np.arange(len(x))[:, None, None] == 3, np.nan, x), labels)
         with pytest.raises(InputError, match="integers"):
-            fit(x, labels[:-1])
+            fit(name, x, labels.astype(float))
         with pytest.raises(InputError, match=r"shape \(N, d, d\)"):
-            fit(x[:, :2], labels)
+            fit(name, x[:, :2], labels)
         with pytest.raises(InputError, match="at least 2 records"):
-            fit(x[:2], np.array([0, 1]))
+            fit(name, x[:2], np.array([0, 1]))
+        part = from_arrays(x, labels)
+        with pytest.raises(InputError, match="integers"):
+            SAMPLERS[name].fit(Part(x, labels[:-1], *part[2:]))
+        with pytest.raises(InputError, match="groups: expected one for each"):
+            SAMPLERS[name].fit(Part(x, labels, part.groups_N[:-1], *part[3:]))
 
     @pytest.mark.parametrize("name", sorted(SAMPLERS))
     def test_identical_records_draw_themselves(self, name):
         x = np.ones((4, 3, 3), np.float32)
-        state = SAMPLERS[name].fit(x, np.zeros(4, int), **FEW_STEPS.get(name, {}))
+        state = fit(name, x, np.zeros(4, int), **FEW_STEPS.get(name, {}))
         draws = SAMPLERS[name].sample(jax.random.key(0), state, np.zeros(3, int))
         np.testing.assert_allclose(draws, x[:3], atol=1e-6)
 
@@ -144,167 +139,10 @@ def spread(case, real):
     return 0.95, 1.05
 
 
-FAMILY = {
-    "gaussian": {"ridge": 0.2},
-    "pooled": {"ridge": 0.3},
-    "rda": {"alpha": 0.4, "ridge": 0.1},
-    "borrowed": {"alpha": 0.6, "ridge": 0.2, "neighbours": 1},
-    "kde": {"alpha": 0.7, "ridge": 0.1, "bandwidth": 0.6},
-}
-
-
-def class_covariances(x, labels):
-    return np.stack([np.cov(x[labels == k].reshape(np.sum(labels == k), -1), rowvar=False) for k in np.unique(labels)])
-
-
-class TestFamily:
-    @pytest.mark.parametrize("ridge", [0.0, 0.3, 1.0])
-    @pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
-    def test_covariance_is_the_formula(self, ridge, alpha):
-        x, labels = latents((12, 8, 5))
-        state = SAMPLERS["rda"].fit(x, labels, alpha=alpha, ridge=ridge)
-        own = class_covariances(x, labels)
-        pooled = np.average(own, axis=0, weights=[11, 7, 4])
-        rows = np.asarray(state.deviations_NxP, np.float64)
-        for k in range(3):
-            blend = (1 - alpha) * own[k] + alpha * pooled
-            expected = (1 - ridge) * blend + ridge * np.trace(blend) / 9 * np.eye(9)
-            weighted = np.asarray(state.weight_KxN[k], np.float64)[:, None] * rows
-            got = weighted.T @ weighted + float(state.scale_K[k]) ** 2 * np.eye(9)
-            np.testing.assert_allclose(got, expected, atol=1e-5 * np.trace(expected))
-
-    def test_ends_of_alpha(self):
-        x, labels = latents((12, 8, 5))
-        for name, alpha in (("gaussian", 0.0), ("pooled", 1.0)):
-            end, plain = (
-                SAMPLERS["rda"].fit(x, labels, alpha=alpha, ridge=0.2),
-                SAMPLERS[name].fit(x, labels, ridge=0.2),
-            )
-            np.testing.assert_array_equal(end.weight_KxN, plain.weight_KxN)
-            np.testing.assert_array_equal(end.scale_K, plain.scale_K)
-
-    def test_borrows_from_the_nearest_class_only(self):
-        x, labels = latents((12, 8, 5))  # centres in the order of the labels
-        state = SAMPLERS["borrowed"].fit(x, labels, alpha=1.0, ridge=0.1, neighbours=1)
-        weight_KxN = np.asarray(state.weight_KxN)
-        assert np.all(weight_KxN[0][labels == 2] == 0.0) and np.all(weight_KxN[0][labels == 1] > 0.0)
-        assert np.all(weight_KxN[2][labels == 0] == 0.0) and np.all(weight_KxN[2][labels == 1] > 0.0)
-
-    def test_ridge_draws_from_the_distribution_of_gaussian_cholesky(self):
-        x, labels = latents((15, 8), d=4)  # fewer records than dimensions
-        low, full = (SAMPLERS[name].fit(x, labels, ridge=0.2) for name in ("gaussian", "gaussian_cholesky"))
-        held, _ = latents((15, 8), d=4, seed=1)
-        np.testing.assert_allclose(
-            *(SAMPLERS[n].log_density(s, held, labels) for n, s in (("gaussian", low), ("gaussian_cholesky", full))),
-            rtol=1e-4,
-        )
-        drawn = [
-            np.asarray(SAMPLERS[name].sample(jax.random.key(1), state, np.zeros(40000, int))).reshape(-1, 16)
-            for name, state in (("gaussian", low), ("gaussian_cholesky", full))
-        ]
-        np.testing.assert_allclose(drawn[0].mean(0), drawn[1].mean(0), atol=0.1)
-        one, other = (np.cov(draws, rowvar=False) for draws in drawn)
-        assert np.linalg.norm(one - other) < 0.06 * np.linalg.norm(other)
-
-    @pytest.mark.parametrize("name", sorted(FAMILY))
-    def test_log_density_is_scipys(self, name):
-        x, labels = latents((12, 8, 5))
-        held, _ = latents((12, 8, 5), seed=1)
-        state = SAMPLERS[name].fit(x, labels, **FAMILY[name])
-        got = SAMPLERS[name].log_density(state, held, labels)
-        rows = np.asarray(state.deviations_NxP, np.float64)
-        for k in range(3):
-            weighted = np.asarray(state.weight_KxN[k], np.float64)[:, None] * rows
-            covariance = weighted.T @ weighted + float(state.scale_K[k]) ** 2 * np.eye(9)
-            centres = x[labels == k].reshape(-1, 9) if name == "kde" else x[labels == k].reshape(-1, 9).mean(0)[None]
-            flat = held[labels == k].reshape(-1, 9)
-            terms = [multivariate_normal(centre, covariance).logpdf(flat) for centre in centres]
-            np.testing.assert_allclose(got[labels == k], logsumexp(terms, axis=0) - np.log(len(centres)), rtol=1e-4)
-
-    @pytest.mark.parametrize("name", sorted(set(FAMILY) - {"borrowed"}))
-    def test_leave_one_out_is_what_refitting_says(self, name):
-        """``borrowed`` is left out: there the neighbourhood of a class is kept while its records are left out."""
-        x, labels = latents((8, 5, 2, 1))
-        stats = class_statistics(x, labels)
-        options = {"alpha": {"gaussian": 0.0, "pooled": 1.0}.get(name), **FAMILY[name]}
-        grids = [np.array([options.get(key, 1.0)]) for key in ("alpha", "ridge", "bandwidth")]
-        everyone = shrinkage.nearest_classes(stats.centre_KxP, None)
-        got = shrinkage.leave_one_out(stats, everyone, *grids, around_records=name == "kde")
-        refitted = []
-        for n in np.flatnonzero(np.isin(labels, (0, 1, 2))):
-            rest = np.arange(len(x)) != n
-            state = SAMPLERS[name].fit(x[rest], labels[rest], **FAMILY[name])
-            refitted.append(SAMPLERS[name].log_density(state, x[n : n + 1], labels[n : n + 1])[0])
-        assert got.item() == pytest.approx(np.mean(refitted), rel=1e-5)
-
-    def test_likelihood_chooses_the_top_of_its_curve_and_near_the_held_out_top(self):
-        x, labels = latents((30, 30), d=6)
-        held, _ = latents((30, 30), d=6, seed=0)
-        state = SAMPLERS["gaussian"].fit(x[::2], labels[::2])
-        curve = np.asarray(state.selection.log_likelihood_AxGxH).ravel()
-        assert float(state.ridge_K[0]) == pytest.approx(state.selection.ridge_G[np.argmax(curve)])
-        held_out = [
-            SAMPLERS["gaussian"].log_density(
-                SAMPLERS["gaussian"].fit(x[::2], labels[::2], ridge=r), x[1::2], labels[1::2]
-            )
-            for r in shrinkage.RIDGES
-        ]
-        chosen = SAMPLERS["gaussian"].log_density(state, x[1::2], labels[1::2]).mean()
-        assert chosen > np.max(np.mean(held_out, axis=1)) - 2.0
-
-    def test_closed_form_ridges_are_scikit_learns(self):
-        x, labels = latents((12, 8), d=4)
-        stats = class_statistics(x, labels)
-        for rule, reference in (("ledoit_wolf", ledoit_wolf_shrinkage), ("oas", lambda rows: oas(rows)[1])):
-            ridge_K = shrinkage.closed_form_ridge(stats, rule)
-            for k in (0, 1):
-                assert ridge_K[k] == pytest.approx(reference(x[labels == k].reshape(-1, 16).astype(float)), abs=1e-9)
-            np.testing.assert_allclose(SAMPLERS["gaussian"].fit(x, labels, ridge=rule).ridge_K, ridge_K, rtol=1e-5)
-
-    def test_silverman_narrows_with_the_class(self):
-        x, labels = latents((40, 5))
-        bandwidth_K = np.asarray(SAMPLERS["kde"].fit(x, labels, ridge=0.1, bandwidth="silverman").bandwidth_K)
-        assert 0.0 < bandwidth_K[0] < bandwidth_K[1] < 1.5
-
-    def test_condition_is_numpys(self):
-        x, labels = latents((12, 5))
-        state = SAMPLERS["gaussian"].fit(x, labels, ridge=0.2)
-        full = SAMPLERS["gaussian_cholesky"].fit(x, labels, ridge=0.2)
-        np.testing.assert_allclose(family.condition(state), full.condition_K, rtol=1e-2)  # float32 weights
-        assert np.isinf(family.condition(SAMPLERS["gaussian"].fit(x, labels, ridge=0.0))[1])
-
-    @pytest.mark.parametrize(
-        ("name", "options", "match"),
-        [
-            ("gaussian", {"ridge": 1.5}, "ridge.*from 0 to 1"),
-            ("gaussian", {"ridge": "lasso"}, "likelihood or ledoit_wolf or oas"),
-            ("rda", {"ridge": "oas"}, "from 0 to 1 or likelihood"),
-            ("rda", {"alpha": -0.1}, "alpha.*from 0 to 1"),
-            ("kde", {"bandwidth": 0.0}, "bandwidth.*above 0"),
-            ("kde", {"bandwidth": "wide"}, "likelihood or silverman"),
-            ("borrowed", {"neighbours": 0}, "neighbours.*1 class"),
-            ("smote", {"neighbours": 0}, "neighbours.*1 or more"),
-            ("gmm", {"components": 0}, "components"),
-            ("copula", {"ridge": 2.0}, "ridge"),
-            ("matrix_normal", {"ridge": -1.0}, "ridge"),
-            ("vae", {"steps": 0}, "steps"),
-            ("flow", {"directions": 0}, "directions"),
-        ],
-    )
-    def test_options_outside_their_range(self, name, options, match):
-        with pytest.raises(InputError, match=match):
-            SAMPLERS[name].fit(*latents((6, 5)), **options)
-
-    def test_log_density_of_a_singular_covariance(self):
-        x, labels = latents((5, 4))
-        with pytest.raises(InputError, match="ridge above 0"):
-            SAMPLERS["gaussian"].log_density(SAMPLERS["gaussian"].fit(x, labels, ridge=0.0), x, labels)
-
-
 def test_matrix_normal_is_a_kronecker_gaussian():
     x, labels = latents((30, 25))
-    state = SAMPLERS["matrix_normal"].fit(x, labels, ridge=0.1)
-    row, column = np.asarray(state.row_KxDxD[0], float), np.asarray(state.column_KxDxD[0], float)
+    state = fit("matrix_normal", x, labels, ridge=0.1)
+    row, column = np.asarray(state.row_KxRxR[0], float), np.asarray(state.column_KxCxC[0], float)
     kronecker = np.kron(row @ row.T, column @ column.T)
     draws = np.asarray(SAMPLERS["matrix_normal"].sample(jax.random.key(0), state, np.zeros(60000, int))).reshape(-1, 9)
     assert np.linalg.norm(np.cov(draws, rowvar=False) - kronecker) < 0.05 * np.linalg.norm(kronecker)
@@ -317,8 +155,8 @@ def test_matrix_normal_recovers_planted_factors():
     rng = np.random.default_rng(0)
     row, column = (np.linalg.cholesky(a @ a.T + 0.3 * np.eye(3)) for a in rng.normal(size=(2, 3, 3)))
     x = row @ rng.normal(size=(4000, 3, 3)) @ column.T
-    state = SAMPLERS["matrix_normal"].fit(x, np.zeros(4000, int), ridge=0.0)
-    got = np.kron(*(np.asarray(f[0] @ f[0].T) for f in (state.row_KxDxD, state.column_KxDxD)))
+    state = fit("matrix_normal", x, np.zeros(4000, int), ridge=0.0)
+    got = np.kron(*(np.asarray(f[0] @ f[0].T) for f in (state.row_KxRxR, state.column_KxCxC)))
     planted = np.kron(row @ row.T, column @ column.T)
     assert np.linalg.norm(got - planted) < 0.08 * np.linalg.norm(planted)
 
@@ -326,11 +164,11 @@ def test_matrix_normal_recovers_planted_factors():
 def test_mixture_finds_two_planted_clusters():
     rng = np.random.default_rng(0)
     clusters = np.where(np.arange(60) < 30, -5.0, 5.0)[:, None] * np.eye(9)[0] + 0.3 * rng.normal(size=(60, 9))
-    state = SAMPLERS["gmm"].fit(clusters.reshape(-1, 3, 3), np.zeros(60, int))
+    state = fit("gmm", clusters.reshape(-1, 3, 3), np.zeros(60, int))
     assert int(state.components_K[0]) >= 2
     draws = np.asarray(SAMPLERS["gmm"].sample(jax.random.key(0), state, np.zeros(2000, int)))[:, 0, 0]
     assert np.mean(np.abs(draws) < 2.0) < 0.02 and 0.4 < np.mean(draws > 0) < 0.6
-    one = SAMPLERS["gmm"].fit(rng.normal(size=(60, 3, 3)), np.zeros(60, int))
+    one = fit("gmm", rng.normal(size=(60, 3, 3)), np.zeros(60, int))
     assert int(one.components_K[0]) == 1
 
 
@@ -338,7 +176,7 @@ def test_copula_keeps_marginals_that_are_not_gaussian():
     rng = np.random.default_rng(0)
     tied = rng.normal(size=(200, 1)) + 0.3 * rng.normal(size=(200, 9))
     x = np.exp(tied).reshape(-1, 3, 3)
-    state = SAMPLERS["copula"].fit(x, np.zeros(200, int), ridge=0.1)
+    state = fit("copula", x, np.zeros(200, int), ridge=0.1)
     draws = np.asarray(SAMPLERS["copula"].sample(jax.random.key(0), state, np.zeros(5000, int))).reshape(-1, 9)
     assert max(ks_2samp(draws[:, p], x.reshape(-1, 9)[:, p]).statistic for p in range(9)) < 0.05
     ranks = spearmanr(draws).statistic
@@ -349,7 +187,7 @@ def test_copula_keeps_marginals_that_are_not_gaussian():
 
 def test_smote_draws_lie_between_neighbours():
     x, labels = latents((12, 8))
-    state = SAMPLERS["smote"].fit(x, labels, neighbours=3)
+    state = fit("smote", x, labels, neighbours=3)
     draws = np.asarray(SAMPLERS["smote"].sample(jax.random.key(0), state, np.zeros(50, int))).reshape(-1, 9)
     own = x[labels == 0].reshape(-1, 9)
     for draw in draws:
@@ -370,7 +208,7 @@ def test_flow_learns_two_clusters_in_one_class():
     x, labels = two_clusters()
     between = {}
     for name, options in (("gaussian", {"ridge": 0.01}), ("flow", {})):
-        state = SAMPLERS[name].fit(x, labels, **options)
+        state = fit(name, x, labels, **options)
         draws = np.asarray(SAMPLERS[name].sample(jax.random.key(0), state, np.zeros(1000, int)))
         between[name] = np.mean(np.abs(draws.mean((1, 2))) < 0.5)
     assert between["gaussian"] > 0.3 and between["flow"] < 0.1
@@ -378,9 +216,9 @@ def test_flow_learns_two_clusters_in_one_class():
 
 def test_vae_training_raises_the_bound():
     x, labels = two_clusters()
-    space, coordinates_NxQ = subspace.fit(class_statistics(x, labels), 32)
+    space, coordinates_NxQ = subspace.span(class_statistics(from_arrays(x, labels)), 32)
     losses = [
-        float(vae._loss(SAMPLERS["vae"].fit(x, labels, steps=steps).params, jax.random.key(1), coordinates_NxQ, labels))
+        float(vae._loss(fit("vae", x, labels, steps=steps).params, jax.random.key(1), coordinates_NxQ, labels))
         for steps in (1, 1500)
     ]
     assert losses[1] < losses[0] - 0.5
@@ -390,13 +228,13 @@ def test_vae_training_raises_the_bound():
 def test_factors_that_would_not_fit_are_refused(monkeypatch):
     monkeypatch.setattr(gaussian_cholesky, "_memory_bytes", lambda: 2_000)
     with pytest.raises(InputError, match="needs .* GiB for 2 factors of 9 × 9.*use gaussian"):
-        SAMPLERS["gaussian_cholesky"].fit(*latents())
+        fit("gaussian_cholesky", *latents())
 
 
 @pytest.mark.parametrize("ridge", [0.0, 0.3, 1.0])
 def test_cholesky_covariance_is_the_ridged_one(ridge):
     x, labels = latents((30, 25))
-    state = SAMPLERS["gaussian_cholesky"].fit(x, labels, ridge=ridge)
+    state = fit("gaussian_cholesky", x, labels, ridge=ridge)
     for k in (0, 1):
         covariance = np.cov(x[labels == k].reshape(-1, 9), rowvar=False)
         expected = (1 - ridge) * covariance + ridge * np.trace(covariance) / 9 * np.eye(9)
@@ -410,10 +248,10 @@ def test_cholesky_covariance_is_the_ridged_one(ridge):
 
 def test_cholesky_with_fewer_records_than_dimensions_reports_rank_and_jitter():
     x, labels = latents((5, 4), d=4)
-    empirical = SAMPLERS["gaussian_cholesky"].fit(x, labels, ridge=0.0)
+    empirical = fit("gaussian_cholesky", x, labels, ridge=0.0)
     np.testing.assert_array_equal(empirical.rank_K, [4, 3])
     assert np.all(np.asarray(empirical.jitter_K) > 0.0)
-    ridged = SAMPLERS["gaussian_cholesky"].fit(x, labels, ridge=0.1)
+    ridged = fit("gaussian_cholesky", x, labels, ridge=0.1)
     np.testing.assert_array_equal(ridged.rank_K, [16, 16])
     np.testing.assert_array_equal(ridged.jitter_K, [0.0, 0.0])
     assert np.all(np.asarray(ridged.condition_K) < 1e4)
@@ -421,14 +259,14 @@ def test_cholesky_with_fewer_records_than_dimensions_reports_rank_and_jitter():
 
 def test_one_record_class_takes_the_pooled_covariance():
     x, labels = latents((20, 1))
-    state = SAMPLERS["gaussian_cholesky"].fit(x, labels, ridge=0.2)
+    state = fit("gaussian_cholesky", x, labels, ridge=0.2)
     np.testing.assert_allclose(state.lower_KxPxP[1], state.lower_KxPxP[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("ridge", [-0.1, 1.1])
 def test_ridge_outside_its_range(ridge):
     with pytest.raises(InputError, match="ridge.*from 0 to 1"):
-        SAMPLERS["gaussian_cholesky"].fit(*latents(), ridge=ridge)
+        fit("gaussian_cholesky", *latents(), ridge=ridge)
 
 
 def test_regularised_cholesky_factors_what_it_is_given():
