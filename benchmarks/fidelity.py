@@ -39,8 +39,7 @@ def deal(seed: int, share: int) -> tuple[parts.Part, parts.Part, np.ndarray]:
         np.concatenate([rows[low * share : high * share] for rows in rows_KxN])
         for low, high in ((0, 1), (1, 5), (5, 9))
     )
-    scaling = scale.fit(whole.x_NxRxT[train], config)
-    whole = whole.with_values(scale.apply(scaling, whole.x_NxRxT))
+    whole = scale.apply_to(scale.fit(whole.take(train), config), whole)
     return whole.take(train), whole.take(held_out), whole.x_NxRxT[fresh]
 
 

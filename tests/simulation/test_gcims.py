@@ -34,12 +34,13 @@ def test_difficulty_is_that_of_the_papers_data(full):
     records, _ = full
     config = scale.PreprocessConfig((30.0, 500.0), (8.0, 15.0), slow_level=2, fast_level=2)
     x = scale.compress(scale.make_compression(records.slow, records.fast, config), records.values)
+    whole, classes = parts.from_records(records, x), len(records.classes)
     scores = []
-    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(x, records.labels):
-        scaling = scale.fit(parts.from_records(records, x).take(train), config)
-        model = classify.fit(ClassifierConfig(), scale.apply(scaling, x[train]), records.labels[train], 0)
-        predicted = classify.predict(model, scale.apply(scaling, x[test]))
-        scores.append(accuracy_score(records.labels[test], predicted))
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(x, whole.labels_N):
+        scaling = scale.fit(whole.take(train), config)
+        train, test = (scale.apply_to(scaling, whole.take(part)) for part in (train, test))
+        judge = classify.fit(ClassifierConfig(), train, 0)
+        scores.append(accuracy_score(test.labels_N, classify.answer(judge, test, classes).predicted_M))
     assert 0.70 <= np.mean(scores) <= 0.80
 
 
