@@ -101,7 +101,9 @@ def run_together(
         if not path.exists():
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
-            write_text(path, to_json(scoring.score_fold(*arguments, seed, measure=measure, **options)))
+            with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
+                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
+            write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
     return result
@@ -109,7 +111,8 @@ def run_together(
 
 def make_together(job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan) -> Made:
     """What a fold of ``run_together`` makes, from its checkpoint where there is one."""
-    return scoring.make(*_of_fold(job, protocol, index, candidates, plan), **_learned_from(job, protocol, index))
+    with threadpool_limits(1):
+        return scoring.make(*_of_fold(job, protocol, index, candidates, plan), **_learned_from(job, protocol, index))
 
 
 def _of_fold(job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan) -> tuple[Any, ...]:

@@ -93,9 +93,10 @@ def _run() -> None:
     setup = settings.prepare(config)
     folder = Path(WORKDIR.value or Path("runs") / Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem)
     software = workdir.about_software()
+    made_by = {**software["versions"], "code": workdir.code_version()}
     workdir.claim(
         folder,
-        identity={"config": config.to_dict(), "data": settings.about_data(setup)},
+        identity={"config": config.to_dict(), "data": settings.about_data(setup), "software": made_by},
         about={**software, "device": settings.describe_device(), "seed": config.seed},
     )
     n, r, t = setup.records.shape
