@@ -119,11 +119,14 @@ def held_out(
     size = stats.deviations_NxP.shape[1]
     total_AxGxH = np.zeros((len(alpha_A), len(ridge_G), bandwidth_KxH.shape[1]))
     share_AxKxK = np.stack([shares(stats.counts_K, neighbourhood_KxK, alpha) for alpha in alpha_A])
+    bases: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # of the records that count, the same for most classes
     for k in np.unique(positions_M):
         spanning_K = np.any(share_AxKxK[:, k] > 0.0, axis=0) | (np.arange(len(stats.counts_K)) == k)
         used_N = spanning_K[stats.positions_N]
         positions_U = stats.positions_N[used_N]
-        basis_PxR, upper_RxU = np.linalg.qr(stats.deviations_NxP[used_N].T)
+        if used_N.tobytes() not in bases:
+            bases[used_N.tobytes()] = np.linalg.qr(stats.deviations_NxP[used_N].T)
+        basis_PxR, upper_RxU = bases[used_N.tobytes()]
         own_MxP = held_MxP[positions_M == k]
         points_MxR = own_MxP @ basis_PxR
         outside_M = np.maximum(np.sum(own_MxP**2, axis=1) - np.sum(points_MxR**2, axis=1), 0.0)
