@@ -27,6 +27,9 @@ Array = jax.Array
 
 # Where the learned noise of the latents starts: a tenth of their spread.
 LOG_NOISE = -2.3
+# Least error of the training records, as a share of that of held-out ones, with which transformers are tried. From starts
+# below it they never paid (simulated records, digits).
+LEARNABLE = 0.6
 
 
 class Fixed(NamedTuple):
@@ -126,7 +129,8 @@ def fit(
 
     The transformers stay on only where they beat the linear codec on the held-out records by more than the standard
     error of the difference, counting groups, and by more than the linear codec would gain from the held-out records
-    themselves; otherwise the result is the linear codec of all training records.
+    themselves; otherwise the result is the linear codec of all training records. They are not even tried where that codec
+    leaves too little of the training records to learn from; the curves then have one look.
 
     Args:
       key: of everything random.
@@ -145,6 +149,11 @@ def fit(
     latent = task.models.drift.latent
     rest_NxRxT, held_NxRxT = sides.rest.x_NxRxT, sides.held.x_NxRxT
     fixed = start(rest_NxRxT, latent, units, columns)
+    whole = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
+    if not task.kl and not _leaves_something(sides, columns, latent):
+        losses_V = _held_losses(task, fixed, fixed.codec, held_NxRxT, batch_records)
+        blank = np.full(1, np.nan, np.float32)
+        return whole, {"joint": Curves(np.zeros(1, int), blank, np.mean(losses_V, keepdims=True))}
     params, curves = fit_task(
         key,
         task,
@@ -158,7 +167,7 @@ def fit(
     codec = with_params(fixed.codec, params)
     # A variational latent gives up some error for a smooth latent space, so error is not what to judge it by.
     if not task.kl and not _earns_its_place(task, fixed, codec, sides, columns, batch_records):
-        codec = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
+        codec = whole
     return codec, {"joint": curves}
 
 
@@ -174,28 +183,40 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], colu
     )
 
 
+def _leaves_something(sides: Sides, columns: int, latent: int) -> bool:
+    """Whether the linear codec's error on its training records is still like that on others.
+
+    Transformers learn from the former alone. Components of whole records shrink it faster than the latter, down to 0, and
+    what is left then belongs to the training records themselves.
+    """
+    own, others = (linear.linear_errors(sides.rest.x_NxRxT, side.x_NxRxT, latent, [columns]).mean() for side in sides)
+    return bool(own >= LEARNABLE * others)
+
+
 def _earns_its_place(
     task: RecordTask, fixed: Fixed, codec: Codec, sides: Sides, columns: int, batch_records: int
 ) -> bool:
     """Whether the transformers lower the loss of held-out records by more than chance, and more records, would."""
     held = sides.held
-
-    def held_losses(codec: Codec) -> np.ndarray:
-        e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held.x_NxRxT)
-        out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
-        pair_VxRx2T = np.concatenate([out_VxRxT, held.x_NxRxT], axis=2)
-
-        def losses_of(pair_BxRx2T: Array) -> Array:
-            out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
-            return losses.jitted_record_losses(
-                task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units
-            )
-
-        return in_batches(losses_of, batch_records, pair_VxRx2T)
-
-    gain_V = held_losses(fixed.codec) - held_losses(codec)
+    before_V, after_V = (_held_losses(task, fixed, one, held.x_NxRxT, batch_records) for one in (fixed.codec, codec))
+    gain_V = before_V - after_V
     error = holdout.standard_error(gain_V, held.groups_N)
     return bool(gain_V.mean() > max(error, _gain_of_more(sides, columns, task.models.drift.latent, fixed.variance)))
+
+
+def _held_losses(
+    task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int
+) -> np.ndarray:
+    """Loss of each held-out record."""
+    e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held_VxRxT)
+    out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
+    pair_VxRx2T = np.concatenate([out_VxRxT, held_VxRxT], axis=2)
+
+    def losses_of(pair_BxRx2T: Array) -> Array:
+        out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
+        return losses.jitted_record_losses(task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units)
+
+    return in_batches(losses_of, batch_records, pair_VxRx2T)
 
 
 def _gain_of_more(sides: Sides, columns: int, latent: int, variance: Array) -> float:

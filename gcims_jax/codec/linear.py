@@ -22,8 +22,6 @@ Array = jax.Array
 
 # Shares of the most columns of components that are of use; those in between are within a percent of one of them.
 SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-# Held-out error that may be given up for fewer components: the last of them code little but the training records.
-TOLERANCE = 0.01
 SPLITS, HELD = 5, 0.2
 # Components whose share of the sum of squares is below this are rounding.
 ROUNDING = 1e-10
@@ -53,13 +51,13 @@ def fit(key: Array, part: Part, latent: int) -> Codec:
 
 
 def choose(key: Array, part: Part, latent: int) -> int:
-    """Columns of principal components: the fewest within a percent of the lowest error of held-out groups."""
+    """Columns of principal components with the lowest error of held-out groups, the fewest of equals."""
     columns = candidates(len(part), latent)
     errors_K = np.zeros(len(columns))
     for split_key in jax.random.split(key, SPLITS):
         rest, held = holdout.split(split_key, part, HELD)
         errors_K += linear_errors(rest.x_NxRxT, held.x_NxRxT, latent, columns).mean(axis=1)
-    return columns[int(np.argmax(errors_K <= (1.0 + TOLERANCE) * errors_K.min()))]
+    return columns[int(np.argmin(errors_K))]
 
 
 def candidates(n: int, latent: int) -> list[int]:
