@@ -17,6 +17,7 @@ from gcims_jax import parts
 from gcims_jax.batches import in_batches
 from gcims_jax.codec import holdout, linear, losses, perturb, stages
 from gcims_jax.codec.holdout import Sides
+from gcims_jax.codec.linear import Choice
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.codec.stages import Codec, Models
@@ -27,8 +28,7 @@ Array = jax.Array
 
 # Where the learned noise of the latents starts: a tenth of their spread.
 LOG_NOISE = -2.3
-# Least error of the training records, as a share of that of held-out ones, with which transformers are tried. From starts
-# below it they never paid (simulated records, digits).
+# Least ``Choice.left`` with which transformers are tried: below it they did not pay (simulated records, digits).
 LEARNABLE = 0.6
 
 
@@ -116,7 +116,7 @@ def with_params(codec: Codec, params: Any) -> Codec:
 def fit(
     key: Array,
     sides: Sides,
-    columns: int,
+    choice: Choice,
     task: RecordTask,
     train: TrainConfig,
     *,
@@ -135,7 +135,7 @@ def fit(
     Args:
       key: of everything random.
       sides: training records on the [0, 1] scale, and those held out for validation.
-      columns: of principal components in the latent matrix, see ``linear.choose``.
+      choice: of the linear codec.
       task: networks and loss.
       train: optimisation.
       units: low and span of the logarithmic scale, for a loss in linear units.
@@ -146,11 +146,11 @@ def fit(
     Returns:
       The codec and its training curves, losses in units of the variance around the mean record.
     """
-    latent = task.models.drift.latent
+    latent, columns = task.models.drift.latent, choice.columns
     rest_NxRxT, held_NxRxT = sides.rest.x_NxRxT, sides.held.x_NxRxT
     fixed = start(rest_NxRxT, latent, units, columns)
     whole = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
-    if not task.kl and not _leaves_something(sides, columns, latent):
+    if not task.kl and choice.left < LEARNABLE:
         losses_V = _held_losses(task, fixed, fixed.codec, held_NxRxT, batch_records)
         blank = np.full(1, np.nan, np.float32)
         return whole, {"joint": Curves(np.zeros(1, int), blank, np.mean(losses_V, keepdims=True))}
@@ -181,16 +181,6 @@ def start(train_NxRxT: np.ndarray, latent: int, units: tuple[float, float], colu
         variance=jnp.float32(codec.drift.scale**2),
         units=jnp.asarray(units, jnp.float32),
     )
-
-
-def _leaves_something(sides: Sides, columns: int, latent: int) -> bool:
-    """Whether the linear codec's error on its training records is still like that on others.
-
-    Transformers learn from the former alone. Components of whole records shrink it faster than the latter, down to 0, and
-    what is left then belongs to the training records themselves.
-    """
-    own, others = (linear.linear_errors(sides.rest.x_NxRxT, side.x_NxRxT, latent, [columns]).mean() for side in sides)
-    return bool(own >= LEARNABLE * others)
 
 
 def _earns_its_place(
