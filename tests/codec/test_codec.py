@@ -151,7 +151,8 @@ def test_whole_groups_are_held_out(sizes):
     part = part_of(moving_peaks(len(groups), 0), groups)
     rest, held = holdout.split(jax.random.key(0), part, 0.1)
     assert not set(rest.groups_N) & set(held.groups_N) and len(rest) + len(held) == len(part)
-    assert 0.1 * len(part) <= len(held) + 1 and 2 * len(held) <= len(part)
+    least = 1 if sizes == [30, 1] else 0.1 * len(part)  # the large group is passed over
+    assert round(least) <= len(held) <= len(part) / 2
     assert len(set(held.groups_N)) >= (2 if len(sizes) >= 4 else 1)
     again = holdout.split(jax.random.key(0), part, 0.1)
     np.testing.assert_array_equal(again.held.identities_N, held.identities_N)
