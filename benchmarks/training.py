@@ -82,7 +82,7 @@ def _this_codec(config: CodecConfig, part: Part, test_MxRxT: np.ndarray, linear:
     train_NxRxT = part.x_NxRxT
     task = joint.RecordTask(double.models_of(config, train_NxRxT.shape[1:]), config.loss, config.perturb, 0.0)
     begin = time.perf_counter()
-    columns = linear_codec.choose(jax.random.key(0), part, config.latent)
+    columns = linear_codec.choose(jax.random.key(0), part, config.latent).columns
     fixed = joint.start(train_NxRxT, config.latent, (0.0, 1.0), columns)
     spent = time.perf_counter() - begin
     every = 10

@@ -17,6 +17,7 @@ from gcims_jax import parts
 from gcims_jax.batches import in_batches
 from gcims_jax.codec import holdout, linear, losses, perturb, stages
 from gcims_jax.codec.holdout import Sides
+from gcims_jax.codec.linear import Choice
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.codec.stages import Codec, Models
@@ -26,6 +27,8 @@ Array = jax.Array
 
 # Where the learned noise of the latents starts: a tenth of their spread.
 LOG_NOISE = -2.3
+# Least ``Choice.left`` with which transformers are tried: below it they did not pay (simulated records, digits).
+LEARNABLE = 0.6
 
 
 class Fixed(NamedTuple):
@@ -112,7 +115,7 @@ def with_params(codec: Codec, params: Any) -> Codec:
 def fit(
     key: Array,
     sides: Sides,
-    columns: int,
+    choice: Choice,
     task: RecordTask,
     train: TrainConfig,
     *,
@@ -125,12 +128,13 @@ def fit(
 
     The transformers stay on only where they beat the linear codec on the held-out records by more than the standard
     error of the difference, counting groups, and by more than the linear codec would gain from the held-out records
-    themselves; otherwise the result is the linear codec of all training records.
+    themselves; otherwise the result is the linear codec of all training records. They are not even tried where that codec
+    leaves too little of the training records to learn from; the curves then have one look.
 
     Args:
       key: of everything random.
       sides: training records on the [0, 1] scale, and those held out for validation.
-      columns: of principal components in the latent matrix, see ``linear.choose``.
+      choice: of the linear codec.
       task: networks and loss.
       train: optimisation.
       units: low and span of the logarithmic scale, for a loss in linear units.
@@ -141,9 +145,14 @@ def fit(
     Returns:
       The codec and its training curves, losses in units of the variance around the mean record.
     """
-    latent = task.models.drift.latent
+    latent, columns = task.models.drift.latent, choice.columns
     rest_NxRxT, held_NxRxT = sides.rest.x_NxRxT, sides.held.x_NxRxT
     fixed = start(rest_NxRxT, latent, units, columns)
+    whole = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
+    if not task.kl and choice.left < LEARNABLE:
+        losses_V = _held_losses(task, fixed, fixed.codec, held_NxRxT, batch_records)
+        blank = np.full(1, np.nan, np.float32)
+        return whole, {"joint": Curves(np.zeros(1, int), blank, np.mean(losses_V, keepdims=True))}
     params, curves = minimise(
         key,
         task,
@@ -157,7 +166,7 @@ def fit(
     codec = with_params(fixed.codec, params)
     # A variational latent gives up some error for a smooth latent space, so error is not what to judge it by.
     if not task.kl and not _earns_its_place(task, fixed, codec, sides, columns, batch_records):
-        codec = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, latent, columns).codec
+        codec = whole
     return codec, {"joint": curves}
 
 
@@ -178,23 +187,25 @@ def _earns_its_place(
 ) -> bool:
     """Whether the transformers lower the loss of held-out records by more than chance, and more records, would."""
     held = sides.held
-
-    def held_losses(codec: Codec) -> np.ndarray:
-        e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held.x_NxRxT)
-        out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
-        pair_VxRx2T = np.concatenate([out_VxRxT, held.x_NxRxT], axis=2)
-
-        def losses_of(pair_BxRx2T: Array) -> Array:
-            out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
-            return losses.jitted_record_losses(
-                task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units
-            )
-
-        return in_batches(losses_of, batch_records, pair_VxRx2T)
-
-    gain_V = held_losses(fixed.codec) - held_losses(codec)
+    before_V, after_V = (_held_losses(task, fixed, one, held.x_NxRxT, batch_records) for one in (fixed.codec, codec))
+    gain_V = before_V - after_V
     error = holdout.standard_error(gain_V, held.groups_N)
     return bool(gain_V.mean() > max(error, _gain_of_more(sides, columns, task.models.drift.latent, fixed.variance)))
+
+
+def _held_losses(
+    task: RecordTask, fixed: Fixed, codec: Codec, held_VxRxT: np.ndarray, batch_records: int
+) -> np.ndarray:
+    """Loss of each held-out record."""
+    e_VxDxD = in_batches(functools.partial(stages.jitted_encode, task.models, codec), batch_records, held_VxRxT)
+    out_VxRxT = in_batches(functools.partial(stages.jitted_decode, task.models, codec), batch_records, e_VxDxD)
+    pair_VxRx2T = np.concatenate([out_VxRxT, held_VxRxT], axis=2)
+
+    def losses_of(pair_BxRx2T: Array) -> Array:
+        out_BxRxT, x_BxRxT = np.split(pair_BxRx2T, 2, axis=2)
+        return losses.jitted_record_losses(task.loss, out_BxRxT, x_BxRxT, fixed.noise_RxT, fixed.variance, fixed.units)
+
+    return in_batches(losses_of, batch_records, pair_VxRx2T)
 
 
 def _gain_of_more(sides: Sides, columns: int, latent: int, variance: Array) -> float:

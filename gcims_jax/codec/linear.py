@@ -4,6 +4,9 @@ A d×d latent matrix has room for d² numbers. Tucker-2 fills its first columns:
 k·d principal components of what Tucker-2 leaves of whole records. k = 0 is Tucker-2, and with d components in every column
 PCA; in between both are had for the price of one. All bases together are orthonormal, so coding is a projection, and with
 all N - 1 components no record is coded worse than by PCA of that size. k is chosen by groups that were held out.
+
+The few settings here were picked on simulated records, spoken digits, evolved-gas mass spectra and watch accelerometers; errors on
+those sets are no proof of them on others.
 """
 
 from collections.abc import Sequence
@@ -22,8 +25,6 @@ Array = jax.Array
 
 # Shares of the most columns of components that are of use; those in between are within a percent of one of them.
 SHARES = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0)
-# Held-out error that may be given up for fewer components: the last of them code little but the training records.
-TOLERANCE = 0.01
 SPLITS, HELD = 5, 0.2
 # Components whose share of the sum of squares is below this are rounding.
 ROUNDING = 1e-10
@@ -41,6 +42,19 @@ class Start(NamedTuple):
     latents_NxDxD: np.ndarray
 
 
+class Choice(NamedTuple):
+    """What held-out groups say about linear codecs.
+
+    Attributes:
+      columns: of principal components, k.
+      left: error of the records that it was fitted to, as a share of that of held-out ones. Transformers learn from the former
+        alone; components of whole records shrink it faster than the latter, down to 0.
+    """
+
+    columns: int
+    left: float
+
+
 def fit(key: Array, part: Part, latent: int) -> Codec:
     """The linear codec of all records of a part, its columns of components chosen by held-out groups.
 
@@ -49,17 +63,21 @@ def fit(key: Array, part: Part, latent: int) -> Codec:
       part: records on the [0, 1] scale, at least two groups.
       latent: d.
     """
-    return start(part.x_NxRxT, latent, choose(key, part, latent)).codec
+    return start(part.x_NxRxT, latent, choose(key, part, latent).columns).codec
 
 
-def choose(key: Array, part: Part, latent: int) -> int:
-    """Columns of principal components: the fewest within a percent of the lowest error of held-out groups."""
+def choose(key: Array, part: Part, latent: int) -> Choice:
+    """Columns of principal components with the lowest error of held-out groups, the fewest of equals."""
     columns = candidates(len(part), latent)
-    errors_K = np.zeros(len(columns))
+    own_K, others_K = np.zeros(len(columns)), np.zeros(len(columns))
     for split_key in jax.random.split(key, SPLITS):
         rest, held = holdout.split(split_key, part, HELD)
-        errors_K += linear_errors(rest.x_NxRxT, held.x_NxRxT, latent, columns).mean(axis=1)
-    return columns[int(np.argmax(errors_K <= (1.0 + TOLERANCE) * errors_K.min()))]
+        both = np.concatenate([held.x_NxRxT, rest.x_NxRxT])
+        errors_KxN = linear_errors(rest.x_NxRxT, both, latent, columns)
+        own_K += errors_KxN[:, len(held) :].mean(axis=1)
+        others_K += errors_KxN[:, : len(held)].mean(axis=1)
+    best = int(np.argmin(others_K))
+    return Choice(columns[best], float(own_K[best] / max(others_K[best], 1e-30)))
 
 
 def candidates(n: int, latent: int) -> list[int]:

@@ -148,7 +148,7 @@ def fit(
     """
     split_key, choice_key, fit_key = jax.random.split(key, 3)
     rest, held = holdout.split(split_key, part, train.validation_fraction)
-    columns = linear.choose(choice_key, part, latent)
+    columns = linear.choose(choice_key, part, latent).columns
     fixed = joint.start(rest.x_NxRxT, latent, (0.0, 1.0), columns)
     model = RecordAutoencoder(part.x_NxRxT.shape[1:], latent, config)
     params, curves = minimise(

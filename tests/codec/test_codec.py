@@ -22,7 +22,9 @@ def part_of(x, groups=None):
 
 
 def test_folds_share_compiled_code():
-    x = np.random.default_rng(0).normal(size=(12, 9, 14)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    separable = rng.normal(size=(9, 3)) @ rng.normal(size=(24, 3, 3)) @ rng.normal(size=(3, 14))
+    x = (separable + 0.1 * rng.normal(size=separable.shape)).astype(np.float32)
     jitted = (
         train.jitted_init,
         train.jitted_train_steps,
@@ -32,7 +34,7 @@ def test_folds_share_compiled_code():
     )
     double.fit(jax.random.key(0), part_of(x), TINY_CODEC)
     traces = [f._cache_size() for f in jitted]
-    double.fit(jax.random.key(1), part_of(x[:11]), TINY_CODEC)
+    double.fit(jax.random.key(1), part_of(x[:23]), TINY_CODEC)
     assert [f._cache_size() for f in jitted] == traces
 
 
@@ -117,10 +119,10 @@ def test_columns_of_components_follow_the_records():
     pictures = np.tensordot(
         rng.normal(size=(60, 9)), rng.normal(size=(9, 9, 14)), 1
     )  # nine numbers, full-rank pictures
-    assert linear.choose(jax.random.key(0), part_of(pictures.astype(np.float32)), 3) == 3
+    assert linear.choose(jax.random.key(0), part_of(pictures.astype(np.float32)), 3).columns == 3
     separable = rng.normal(size=(9, 3)) @ rng.normal(size=(60, 3, 3)) @ rng.normal(size=(3, 14))
     noisy = (separable + 0.01 * rng.normal(size=separable.shape)).astype(np.float32)
-    assert linear.choose(jax.random.key(0), part_of(noisy), 3) == 0
+    assert linear.choose(jax.random.key(0), part_of(noisy), 3).columns == 0
 
 
 def test_no_more_columns_than_there_are_components():
@@ -149,7 +151,8 @@ def test_whole_groups_are_held_out(sizes):
     part = part_of(moving_peaks(len(groups), 0), groups)
     rest, held = holdout.split(jax.random.key(0), part, 0.1)
     assert not set(rest.groups_N) & set(held.groups_N) and len(rest) + len(held) == len(part)
-    assert 0.1 * len(part) <= len(held) + 1 and 2 * len(held) <= len(part)
+    least = 1 if sizes == [30, 1] else 0.1 * len(part)  # the large group is passed over
+    assert round(least) <= len(held) <= len(part) / 2
     assert len(set(held.groups_N)) >= (2 if len(sizes) >= 4 else 1)
     again = holdout.split(jax.random.key(0), part, 0.1)
     np.testing.assert_array_equal(again.held.identities_N, held.identities_N)
@@ -198,16 +201,19 @@ def test_joint_training_beats_the_linear_codec_where_it_can():
 
 
 def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_linear_codec():
-    x, test = moving_peaks(12, 0), moving_peaks(40, 1)
+    sides = holdout.split(jax.random.key(1), part_of(moving_peaks(20, 0)), 0.2)
+    task = joint.RecordTask(double.models_of(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.perturb, 0.0)
     wild = dataclasses.replace(TINY_CODEC.train, learning_rate=3.0, steps=6)
-    config = dataclasses.replace(TINY_CODEC, train=wild)
-    fitted, curves = double.fit(jax.random.key(0), part_of(x), config)
-    losses = curves["joint"].validation_loss_E
-    assert losses[1:].min() > losses[0]  # these steps only did harm
-    assert not double.residual_on(fitted)
-    alone = double.fit_linear(jax.random.key(0), part_of(x), config)
-    errors = [np.mean((double.reconstruct(codec, test, config) - test) ** 2) for codec in (fitted, alone)]
-    assert errors[0] == pytest.approx(errors[1], rel=1e-4)
+    for left in (1.0, 0.0):  # the second leaves nothing to learn from
+        fitted, curves = joint.fit(
+            jax.random.key(0), sides, linear.Choice(1, left), task, wild,
+            units=(0.0, 1.0), batch_records=16, directory=None, title=None,
+        )  # fmt: skip
+        losses = curves["joint"].validation_loss_E
+        assert losses[1:].min() > losses[0] if left else len(losses) == 1
+        assert not double.residual_on(fitted)
+        alone = linear.start(parts.join(sides.held, sides.rest).x_NxRxT, 3, 1).codec
+        np.testing.assert_array_equal(alone.retention.linear_LxD, fitted.retention.linear_LxD)
 
 
 @pytest.mark.parametrize("learning_rate", [0.01, 3.0])
@@ -216,7 +222,15 @@ def test_the_codec_never_has_a_higher_error_on_validation_records_than_its_linea
     config = TrainConfig(steps=40, batch=8, evaluate_every=5, optimiser="muon", learning_rate=learning_rate)
     task = joint.RecordTask(double.models_of(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.perturb, 0.0)
     fitted, curves = joint.fit(
-        jax.random.key(0), sides, 1, task, config, units=(0.0, 1.0), batch_records=16, directory=None, title=None
+        jax.random.key(0),
+        sides,
+        linear.Choice(1, 1.0),
+        task,
+        config,
+        units=(0.0, 1.0),
+        batch_records=16,
+        directory=None,
+        title=None,
     )
     rest, held = (side.x_NxRxT for side in sides)
     start = linear.linear_errors(rest, held, 3, [1]).mean()
