@@ -18,7 +18,7 @@ Summary = Mapping[str, Any]
 SHOWN = 30  # peaks in table and pictures, the highest
 LEVEL = 0.05
 STAR = "★"
-UNLIKE, CLOSER = f" {STAR} unlike real", f" {STAR} closer"
+UNLIKE, CLOSER = f" {STAR} unlike", f" {STAR} closer"
 MARKS = {"unlike real records": UNLIKE, "closer than real records": CLOSER, "like real records": ""}
 BEST = {"low": "low", "high": "high", "half": "½"}
 
@@ -113,17 +113,17 @@ def write(workdir: Path, summary: Summary, pictures: Pictures) -> None:
         "<h2>Fidelity</h2>",
         fidelity_table(summary),
         "<p>Each figure compares records with held-out real ones, at equal size and equal classes: synthetic records of each "
-        "generator, and two controls, in which real training records take their place as they are and blurred. “Unlike real” "
+        "generator, and two controls, in which real training records take their place as they are and blurred. “Unlike” "
         "should stand beside the blurred ones, and nothing beside the real ones.</p>"
         f"<p>{STAR} marks a figure outside the range of the next table. A generator that draws from the distribution of real "
-        "records has a star anywhere in its column in one page of twenty. “Unlike real”: worse than training records are. "
+        "records has a star anywhere in its column in one page of twenty. “Unlike”: worse than training records are. "
         "“Closer”: nearer to held-out records than training records come, as records are that vary too little. Of peaks: of "
         "pairs of records of a class; small ones are the lower half.</p>",
         range_table(summary["fidelity"]),
         "<p>What real records reach: training against held-out records, in the same number. In brackets where the figure would "
         "lie if synthetic and training records could change places: 95 % of random exchanges have all their figures inside. "
-        "Principal components are those of synthetic, training and held-out records together, so these figures differ a "
-        "little between generators.</p>",
+        "Principal components and units are those of synthetic, training and held-out records together, so compare figures "
+        "within a column: records far from real ones make the unit larger.</p>",
         "<h2>Memorisation</h2>",
         memorisation_table(summary["memorisation"]),
         "<p>In brackets what exchanging training and held-out records at random gives (95 %); beyond it, after adjusting for the "
