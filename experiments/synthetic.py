@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from experiments.job import Job
 from gcims_jax import io
@@ -16,7 +17,12 @@ from gcims_jax.records import Records
 def units_of(job: Job, made: Made) -> Callable[[np.ndarray], np.ndarray]:
     """From the [0, 1] scale to the input's unit, bounded by what the training records measured."""
     plan, limits = job.setup.compression, _limits(job, made)
-    return lambda x_NxRxT: scale.to_units(plan, made.scaling.value, x_NxRxT, limits)
+
+    def units(x_NxRxT: np.ndarray) -> np.ndarray:
+        with threadpool_limits(1):  # products of one record
+            return scale.to_units(plan, made.scaling.value, x_NxRxT, limits)
+
+    return units
 
 
 def _limits(job: Job, made: Made) -> tuple[float, float]:

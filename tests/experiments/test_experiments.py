@@ -81,7 +81,7 @@ def test_a_run_leaves_what_it_promises(finished, data):
     assert promised <= set(os.listdir(folder))
     results = json.loads((folder / "results.json").read_text())
     assert set(results["protocols"]) == {"strict", "paper"}
-    assert {"data", "generator", "classify", "measure", "report", "total"} == set(results["timing"])
+    assert {"data", "generator", "classify", "measure", "records", "report", "total"} == set(results["timing"])
     with xr.open_dataset(folder / "predictions.nc", engine="h5netcdf") as kept:
         assert kept.sizes == {"run": 10, "record": 20, "class": 2} and (kept["predicted"].values >= 0).all()
         run = kept.isel(run=int(np.flatnonzero((kept["candidate"] == "original") & (kept["protocol"] == "strict"))[0]))
