@@ -239,6 +239,7 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
     rebuilt = double_autoencoder.reconstruct(made.generators[key], real)
     first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
     plan_of_axes = setup.compression
+    written = synthetic.describe(job, made, records)
     examples = page.Examples(
         classes=truth.classes,
         real_KxLxM=setup.records.values[shown_K][:, plan_of_axes.slow_slice, plan_of_axes.fast_slice],
@@ -249,5 +250,6 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
         scaling=made.scaling.value,
         unit=str(setup.records.attrs.get("units", "1")),
         held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
+        limits=(written["measured_low"], written["measured_high"]),
     )
-    return examples, synthetic.describe(job, made, records)
+    return examples, written

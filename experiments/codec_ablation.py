@@ -8,13 +8,11 @@ from typing import Any
 import jax
 
 from experiments import reconstruction as rec
-from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
+from experiments.job import Job, kept
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.errors import InputError
-from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
 
 BASE = "as configured"
@@ -71,24 +69,24 @@ FIGURES = {
 }
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+def run(job: Job) -> str:
     """Scores every variant of the groups in ``codec_study.groups`` on each split; finished rows are files."""
     start = time.perf_counter()
+    setup = job.setup
     groups = setup.codec_study["groups"]
     unknown = sorted(set(groups) - set(VARIANTS))
     if unknown or not groups:
         raise InputError(f"codec_study.groups: expected some of {sorted(VARIANTS)}, got {list(groups)}")
     splits = rec.splits(setup)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     truth = rec.truth(setup)
     names = {"Tucker-2": None, BASE: {}, **{name: change for g in groups for name, change in VARIANTS[g].items()}}
     rows: dict[str, list[dict[str, float]]] = {}
     for name, change in names.items():
         rows[name] = []
         for index, split in enumerate(splits):
-            data = rec.data_of(setup, split, compressed_NxRxT, truth)
-            folder = workdir / "checkpoints" / name.replace(" ", "_") / f"split_{index}"
-            key = jax.random.fold_in(jax.random.key(seed), index)
+            data = rec.data_of(setup, split, truth)
+            folder = job.workdir / "checkpoints" / name.replace(" ", "_") / f"split_{index}"
+            key = jax.random.fold_in(jax.random.key(setup.seed), index)
 
             def make(data: rec.Data = data, change: Any = change, key: Any = key, folder: Path = folder) -> dict:
                 if change is None:
@@ -98,16 +96,14 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
                 config = _change(setup.method.codec, name, change)  # noqa: B023 - called before the loop goes on
                 return rec.score_codec(setup, data, config, key, folder, False)[0]
 
-            rows[name].append(rec.kept(folder / "row.json", make))
+            rows[name].append(kept(folder / "row.json", make))
         print(
             f"{name}: " + ", ".join(f"{k} {rec.mean(rows[name], k):.3g}" for k in FIGURES if k in rows[name][0]),
             flush=True,
         )
     summary = _summarise(rows, len(splits[0].test) / len(splits[0].train))
-    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
-    _report(workdir, rows, summary)
-    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("study", start)
+    job.finish(summary, lambda workdir, summary: _report(workdir, rows, summary))
     return "\n".join(summary["lines"])
 
 

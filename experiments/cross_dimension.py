@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from experiments import reconstruction as rec
+from experiments.job import Job, kept
 from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
+from gcims_jax import parts
 from gcims_jax.codec import whole
 from gcims_jax.errors import InputError
 from gcims_jax.preprocessing import scale
@@ -30,9 +31,10 @@ COUPLING = 0.01
 WHOLE_PATCH = 16
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+def run(job: Job) -> str:
     """Scores both architectures by number of training records, on the data and, if simulated, on a coupled set."""
     start = time.perf_counter()
+    setup = job.setup
     splits = rec.splits(setup)
     for count in setup.codec_study["records"]:
         if not 2 <= count <= len(splits[0].train):
@@ -44,23 +46,20 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
         sets["drift and retention coupled"] = _coupled(setup)
     rows: dict[str, dict[int, dict[str, list]]] = {}
     for title, one in sets.items():
-        compressed_NxRxT = scale.compress(one.compression, one.records.values)
         truth = rec.truth(one)
         rows[title] = {}
         for count in one.codec_study["records"]:
             rows[title][count] = {name: [] for name in NAMES}
             for index, split in enumerate(splits):
-                part = rec.Split(_thin(one, split.train, count, seed + index), split.test)
-                data = rec.data_of(one, part, compressed_NxRxT, truth)
-                folder = workdir / "checkpoints" / f"{title.split()[0]}_{count}_split_{index}"
-                for name, row in _score_split(one, data, seed, index, folder).items():
+                part = rec.Split(_thin(one, split.train, count, setup.seed + index), split.test)
+                data = rec.data_of(one, part, truth)
+                folder = job.workdir / "checkpoints" / f"{title.split()[0]}_{count}_split_{index}"
+                for name, row in _score_split(one, data, index, folder).items():
                     rows[title][count][name].append(row)
             print(f"{title}, {count} records: {_line(rows[title][count])}", flush=True)
     summary = _summarise(rows, len(splits[0].test))
-    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
-    _report(workdir, rows, summary)
-    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("study", start)
+    job.finish(summary, lambda workdir, summary: _report(workdir, rows, summary))
     return "\n".join(summary["lines"])
 
 
@@ -69,7 +68,8 @@ def _coupled(setup: Setup) -> Setup:
     variability = dataclasses.replace(setup.variability, coupling_sd=COUPLING)
     _, r, t = setup.records.shape
     records, _ = gcims.simulate(setup.seed, n_retention=r, n_drift=t, variability=variability)
-    return setup._replace(records=records, variability=variability)
+    part = parts.from_records(records, scale.compress(setup.compression, records.values))
+    return setup._replace(records=records, part=part, variability=variability)
 
 
 def _thin(setup: Setup, train: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -79,8 +79,8 @@ def _thin(setup: Setup, train: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.concatenate([order[first], np.delete(order, first)])[:count]
 
 
-def _score_split(setup: Setup, data: rec.Data, seed: int, index: int, folder: Path) -> dict[str, dict[str, float]]:
-    key = jax.random.fold_in(jax.random.key(seed), index)
+def _score_split(setup: Setup, data: rec.Data, index: int, folder: Path) -> dict[str, dict[str, float]]:
+    key = jax.random.fold_in(jax.random.key(setup.seed), index)
     config = setup.method.codec
 
     def fit_whole() -> dict[str, float]:
@@ -95,10 +95,10 @@ def _score_split(setup: Setup, data: rec.Data, seed: int, index: int, folder: Pa
 
     linear = rec.baselines(data.train.x_NxRxT, config.latent)
     return {
-        "pair": rec.kept(folder / "pair.json", lambda: rec.score_codec(setup, data, config, key, folder / "pair")[0]),
-        "whole": rec.kept(folder / "whole.json", fit_whole),
+        "pair": kept(folder / "pair.json", lambda: rec.score_codec(setup, data, config, key, folder / "pair")[0]),
+        "whole": kept(folder / "whole.json", fit_whole),
         **{
-            name: rec.kept(folder / f"{name}.json", lambda name=name: rec.score(setup, data, linear[name]))
+            name: kept(folder / f"{name}.json", lambda name=name: rec.score(setup, data, linear[name]))
             for name in ("linear", "principal")
         },
     }

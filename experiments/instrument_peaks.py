@@ -14,9 +14,10 @@ from scipy import ndimage
 
 from experiments import latent_dimension
 from experiments import reconstruction as rec
+from experiments.job import Job
 from experiments.latent_dimension import NAMES, SHOWN
 from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
+from gcims_jax import parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
 from gcims_jax.fidelity import found_peaks, peaks
@@ -60,16 +61,18 @@ class Windows(NamedTuple):
     distinct: int
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+def run(job: Job) -> str:
     """Scores all codecs at every d of ``codec_study.latents``; finished rows are files."""
     start = time.perf_counter()
+    setup = job.setup
     record_RxT = _one_record(setup)
     window, step = setup.codec_study["window_rows"], setup.codec_study["window_step"]
     for latent in setup.codec_study["latents"]:
         check_latent(latent, (window, record_RxT.shape[1]))
     windows = cut(record_RxT, window, step)
-    setup = setup._replace(records=_as_records(setup, windows))
-    data = [rec.data_of(setup, split, windows.values_NxRxT, windows.truth) for split in windows.splits]
+    records = _as_records(setup, windows)
+    setup = setup._replace(records=records, part=parts.from_records(records, windows.values_NxRxT))
+    data = [rec.data_of(setup, split, windows.truth) for split in windows.splits]
     other = [_score_other(setup, part, windows) for part in data]
     if not all(row["count"] for row in other):
         raise InputError(
@@ -82,16 +85,14 @@ def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seco
     for latent in setup.codec_study["latents"]:
         rows[latent] = {name: [] for name in NAMES}
         for index, part in enumerate(data):
-            scored = latent_dimension.score_split(setup, part, latent, seed, index, workdir, shown, classes=False)
+            scored = latent_dimension.score_split(job, setup, part, latent, index, shown, classes=False)
             for name, row in scored.items():
                 rows[latent][name].append(row)
         rows[latent] = {name: values for name, values in rows[latent].items() if values}
         print(_line(latent, rows[latent]), flush=True)
     summary = _summarise(rows, other, windows, [_distinct_small(part, windows) for part in data])
-    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
-    _report(setup, data[0], windows, workdir, rows, other, summary, shown)
-    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("study", start)
+    job.finish(summary, lambda workdir, summary: _report(setup, data[0], windows, workdir, rows, other, summary, shown))
     return "\n".join(summary["lines"])
 
 

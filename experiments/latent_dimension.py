@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from experiments import reconstruction as rec
+from experiments.job import Job, kept
 from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
 from gcims_jax.codec.double import check_latent
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
@@ -33,47 +33,45 @@ FIGURES = {
 }
 
 
-def run(setup: Setup, seed: int, workdir: Path, provenance: dict[str, Any], seconds: dict[str, float]) -> str:
+def run(job: Job) -> str:
     """Scores all codecs at every d of ``codec_study.latents``; finished rows are files."""
     start = time.perf_counter()
+    setup = job.setup
     for latent in setup.codec_study["latents"]:
         check_latent(latent, setup.compression.shape)
     splits = rec.splits(setup)
-    compressed_NxRxT = scale.compress(setup.compression, setup.records.values)
     truth = rec.truth(setup)
     rows: dict[int, dict[str, list]] = {}
     shown: dict[str, dict[str, np.ndarray]] = {NAMES[name]: {} for name in SHOWN}
     for latent in setup.codec_study["latents"]:
         rows[latent] = {name: [] for name in NAMES}
         for index, split in enumerate(splits):
-            data = rec.data_of(setup, split, compressed_NxRxT, truth)
-            for name, row in score_split(setup, data, latent, seed, index, workdir, shown).items():
+            data = rec.data_of(setup, split, truth)
+            for name, row in score_split(job, setup, data, latent, index, shown).items():
                 rows[latent][name].append(row)
         rows[latent] = {name: values for name, values in rows[latent].items() if values}
         print(f"d = {latent}: {_line(rows[latent])}", flush=True)
     test_to_train = len(splits[0].test) / len(splits[0].train)
     summary = _summarise(rows, test_to_train)
-    summary["timing"] = {**seconds, "study": time.perf_counter() - start}
-    _report(setup, rec.data_of(setup, splits[0], compressed_NxRxT, truth), workdir, rows, summary, shown)
-    summary["timing"]["total"] = sum(seconds.values()) + time.perf_counter() - start
-    write_text(workdir / "results.json", to_json(summary))
+    job.timed("study", start)
+    first = rec.data_of(setup, splits[0], truth)
+    job.finish(summary, lambda workdir, summary: _report(setup, first, workdir, rows, summary, shown))
     return "\n".join(summary["lines"])
 
 
 def score_split(
+    job: Job,
     setup: Setup,
     data: rec.Data,
     latent: int,
-    seed: int,
     index: int,
-    workdir: Path,
     shown: dict[str, dict[str, np.ndarray]],
     *,
     classes: bool = True,
 ) -> dict[str, dict[str, float]]:
     """Rows of figures of all codecs of ``NAMES`` on one split; the first test record of split 0 is added to ``shown``."""
-    folder = workdir / "checkpoints" / f"d_{latent:02d}_split_{index}"
-    key = jax.random.fold_in(jax.random.key(seed), index)
+    folder = job.workdir / "checkpoints" / f"d_{latent:02d}_split_{index}"
+    key = jax.random.fold_in(jax.random.key(setup.seed), index)
     config = dataclasses.replace(setup.method.codec, latent=latent)
     trained = {"codec": config}
     if index < setup.codec_study["paper_splits"]:
@@ -87,9 +85,9 @@ def score_split(
                 np.save(folder / f"{name}.npy", reconstruct(data.test.x_NxRxT[:1])[0])
             return row
 
-        result[name] = rec.kept(folder / f"{name}.json", make)
+        result[name] = kept(folder / f"{name}.json", make)
     for name, reconstruct in rec.baselines(data.train.x_NxRxT, latent).items():
-        result[name] = rec.kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f, classes))
+        result[name] = kept(folder / f"{name}.json", lambda f=reconstruct: rec.score(setup, data, f, classes))
         if index == 0 and name in SHOWN:
             shown[NAMES[name]][f"d = {latent}"] = reconstruct(data.test.x_NxRxT[:1])[0]
     for name in trained if index == 0 else ():

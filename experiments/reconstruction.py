@@ -1,7 +1,6 @@
 """What the studies of the codec share: splits, codecs and baselines, and one row of figures for each."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,14 +11,14 @@ import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
 from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
-from gcims_jax import linalg, parts
+from gcims_jax import linalg
 from gcims_jax.codec import double
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import classify, guard, metrics, verdict
+from gcims_jax.evaluation import classify, guard, verdict
+from gcims_jax.evaluation.splits import repeated
 from gcims_jax.fidelity import peaks
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
@@ -71,8 +70,8 @@ def splits(setup: Setup) -> list[Split]:
             f"codec_study.train_records: expected 0 (folds), or {classes} to {len(labels_N) - classes} of the {len(labels_N)} "
             f"records in {classes} classes, got {n_train}"
         )
-    if setup.grouped:
-        groups_N = setup.records.sample_groups()
+    groups_N = setup.part.groups_N
+    if repeated(groups_N):
         return [_draw_groups(groups_N, n_train, setup.seed + draw) for draw in range(draws)]
     n_test = min(MOST_TEST_RECORDS, len(labels_N) - n_train)
     splitter = StratifiedShuffleSplit(draws, train_size=n_train, test_size=n_test, random_state=setup.seed)
@@ -139,11 +138,11 @@ class Data(NamedTuple):
     truth: Truth | None
 
 
-def data_of(setup: Setup, split: Split, compressed_NxRxT: np.ndarray, truth: Truth | None) -> Data:
+def data_of(setup: Setup, split: Split, truth: Truth | None) -> Data:
     """Scales the records of a split; the scale is learned from its training part."""
-    whole = parts.from_records(setup.records, compressed_NxRxT, grouped=setup.grouped)
-    scaling = scale.fit(compressed_NxRxT[split.train], setup.method.preprocess)
-    train, test = (part.with_values(scale.apply(scaling, part.x_NxRxT)) for part in map(whole.take, split))
+    train, test = map(setup.part.take, split)
+    scaling = scale.fit(train, setup.method.preprocess)
+    train, test = (scale.apply_to(scaling, part) for part in (train, test))
     return Data(split, scaling, train, guard.check_unseen(test, train), truth)
 
 
@@ -159,10 +158,10 @@ def score(setup: Setup, data: Data, reconstruct: Reconstruct, classes: bool = Tr
         small = peaks.find(clean_MxRxT, noise, data.truth.rows_NxC[test], data.truth.columns_NxC[test])
         row |= peaks.score(small, clean_MxRxT, scale.invert(data.scaling, out_MxRxT))._asdict()
     if classes:
-        train_labels = data.train.labels_N
-        fitted = classify.fit(setup.method.classifier, reconstruct(data.train.x_NxRxT), train_labels, setup.seed)
-        predicted = classify.predict(fitted, data.test.x_NxRxT)
-        row["accuracy"] = metrics.score(data.test.labels_N, predicted, len(setup.records.classes)).accuracy
+        rebuilt = data.train.with_values(reconstruct(data.train.x_NxRxT))
+        fitted = classify.fit(setup.method.classifier, rebuilt, setup.seed)
+        answers = classify.answer(fitted, data.test, len(setup.truth.classes))
+        row["accuracy"] = float(np.mean(answers.predicted_M == data.test.labels_N))
     return row
 
 
@@ -182,21 +181,13 @@ def score_codec(
     row |= {"train_seconds": trained - start, "residual_on": float(double.residual_on(fitted))}
     labels_N = data.train.labels_N
     sampler = SAMPLERS[setup.method.sampler]
-    state = sampler.fit(
-        double.encode(fitted, data.train.x_NxRxT, config), labels_N, **dict(setup.method.sampler_options)
-    )
+    latents = data.train.with_values(double.encode(fitted, data.train.x_NxRxT, config))
+    state = sampler.fit(latents, **dict(setup.method.sampler_options))
     start = time.perf_counter()
     latents_SxDxD = np.asarray(sampler.sample(key, state, labels_N))
     double.decode(fitted, latents_SxDxD, config, data.train.x_NxRxT.shape[1:])
     row["draw_seconds"] = time.perf_counter() - start
     return row, reconstruct
-
-
-def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A finished row from its file, or made and written there; so an interrupted study goes on where it stopped."""
-    if not path.exists():
-        write_text(path, to_json(make()))
-    return json.loads(path.read_text())
 
 
 def ratio(rows: list[dict[str, float]], base: list[dict[str, float]], key: str, test_to_train: float) -> dict[str, Any]:

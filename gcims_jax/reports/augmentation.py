@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
 from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ class Examples(NamedTuple):
       scaling: gives the colour scale, so that small and large peaks both show.
       unit: of the values.
       held_out: whether the generator has not seen the real records.
+      limits: lowest and highest value that the training records measured.
     """
 
     classes: Sequence[str]
@@ -37,6 +39,7 @@ class Examples(NamedTuple):
     scaling: Scaling
     unit: str
     held_out: bool
+    limits: tuple[float, float]
 
 
 def write(
@@ -62,7 +65,7 @@ def write(
         "classes": plot_class_counts(summary["dataset"]["classes"]),
     }
     curves = {name: [f.cells[0]["curves"] for f in folds] for name, folds in folds_by_protocol.items()}
-    if all(one for found in curves.values() for one in found):
+    if any(len(of_stage["steps_E"]) > 1 for found in curves.values() for one in found for of_stage in one.values()):
         figures["training"] = plot_training(curves)
     if any(part["selection"] for part in summaries.values()):
         figures["selection"] = plot_selection(summaries)
@@ -79,21 +82,22 @@ def plot_records(examples: Examples) -> Figure:
     }
     figure, axes = grid(len(examples.classes), len(columns), width=4.0, height=2.5, sharex=True, sharey=True)
     extent = (*examples.fast.values[[0, -1]], *examples.slow.values[[0, -1]])
-    low, high = np.quantile(examples.real_KxLxM, 0.001), examples.real_KxLxM.max()
-    norm = _log_norm(examples.scaling, float(low), float(high))
+    low, high = examples.limits
+    norm = _log_norm(examples.scaling, low, high)
+    colours = matplotlib.colormaps["viridis"].with_extremes(under="white", over="white")
     for j, (title, records_KxLxM) in enumerate(columns.items()):
         axes[0, j].set_title(title)
         axes[-1, j].set_xlabel(examples.fast.label)
         for i, name in enumerate(examples.classes):
             image = axes[i, j].imshow(
-                records_KxLxM[i], origin="lower", aspect="auto", extent=extent, norm=norm, cmap="viridis",
+                records_KxLxM[i], origin="lower", aspect="auto", extent=extent, norm=norm, cmap=colours,
                 interpolation="nearest",
             )  # fmt: skip
             if j == 0:
                 axes[i, j].set_ylabel(f"{name}\n{examples.slow.label}", fontsize=8)
     bar = figure.colorbar(image, ax=axes, shrink=min(1.0, 2.0 / len(examples.classes)), aspect=30)
     bar.set_label(examples.unit if examples.unit not in ("", "1") else "value")
-    ticks = _colour_ticks(examples.scaling, float(low), float(high))
+    ticks = _colour_ticks(examples.scaling, low, high)
     bar.set_ticks(ticks, labels=[f"{tick:.0f}" if abs(tick) >= 100 else f"{tick:.3g}" for tick in ticks])
     return figure
 
