@@ -27,7 +27,8 @@ Array = jax.Array
 
 # Where the learned noise of the latents starts: a tenth of their spread.
 LOG_NOISE = -2.3
-# Least ``Choice.left`` with which transformers are tried: below it they did not pay (simulated records, digits).
+# Least ``Choice.left`` with which transformers are tried, a trade of error for time: at 0.52 they gained nothing on simulated
+# records (d = 16) and 3 % on spoken digits (d = 8); at 0.24, nothing on spoken digits (d = 16). One split each.
 LEARNABLE = 0.6
 
 
