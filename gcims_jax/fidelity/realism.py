@@ -4,8 +4,9 @@ Synthetic and training records are compared with the same held-out ones, in the 
 components of all three. Were synthetic records of one kind with real ones, synthetic and training records could change
 sides: exchanging them at random, class by class and whole groups together, gives the differences between both figures to
 expect by chance (Pitman 1937; Lehmann & Romano 2005, chapter 15). Every exchanged figure is computed as the figure itself
-is, a mean over as many draws. Measures are judged together, by the largest of their differences (Westfall & Young 1993): of
-generators that draw from the real distribution one in twenty gets a mark anywhere in its table.
+is, a mean over as many draws, each with one record of a group at most. Measures are judged together, by the largest of
+their differences (Westfall & Young 1993): of generators that draw from the real distribution one in twenty gets a mark
+anywhere in its table.
 
 Two controls run through the same computation: real records in the place of synthetic ones, which should get no mark, and
 the same blurred, which should. Where blurred ones get none, there are too few records for the table to mean anything.
@@ -144,7 +145,8 @@ def check_enough(train: Part, held_out: Part, synthetic: Part) -> None:
                 raise InputError(
                     f"class {k!r}: expected {name} records beside the held-out ones, got none; leave it out"
                 )
-    if (most := sum(_counts(train, held_out, synthetic)[1].values())) < FEWEST:
+    totals = _totals(train, held_out, synthetic)
+    if (most := sum(min(total, int(np.sum(held_out.labels_N == k))) for k, total in totals.items())) < FEWEST:
         raise InputError(
             f"records: expected enough for comparisons of {FEWEST} records a side, got {most}; "
             "draw more synthetic records or hold out more"
@@ -154,22 +156,31 @@ def check_enough(train: Part, held_out: Part, synthetic: Part) -> None:
 def compare(seed: int, real: Part, held_out: Part, other: Part, draws: int, exchanges: int) -> dict[str, Measure]:
     """Measures of other records and of real ones, both against held-out ones, with what exchanging them gives."""
     rng = np.random.default_rng((seed, 1))
-    totals, counts = _counts(real, held_out, other)
-    if not counts:
+    totals = _totals(real, held_out, other)
+    if not totals:
         return {name: Measure(*4 * [np.nan], ideal) for name, ideal in IDEALS.items()}
     kinds = [part.take(_draw(rng, part.labels_N, totals)) for part in (real, other)]
-    held_out = held_out.take(np.flatnonzero(np.isin(held_out.labels_N, list(counts))))
-    groups = _matched(rng, *kinds)
-    labels_P = np.concatenate([part.labels_N for part in kinds])
-    other_P = np.arange(len(labels_P)) >= len(kinds[0])
-    other_BxP = np.concatenate([other_P[None], exchange(rng, labels_P, np.concatenate(groups), other_P, exchanges)])
+    held_out = held_out.take(np.flatnonzero(np.isin(held_out.labels_N, list(totals))))
+    labels_A = np.concatenate([part.labels_N for part in (*kinds, held_out)])
+    groups_A = np.unique(np.concatenate([*_matched(rng, *kinds), held_out.groups_N]), return_inverse=True)[1]
+    size = len(labels_A) - len(held_out)
+    side_A = np.repeat([0, 1, 2], [*map(len, kinds), len(held_out)])
+    counts = {k: min(len(np.unique(groups_A[(labels_A == k) & (side_A == side)])) for side in range(3)) for k in totals}
+    share = min(1.0, MOST / sum(counts.values()))
+    counts = {k: max(1, round(share * count)) for k, count in counts.items()}
+    other_P = side_A[:size] == 1
+    other_BxP = exchange(rng, labels_A[:size], groups_A[:size], other_P, exchanges)
+    other_BxP = np.concatenate([other_P[None], other_BxP])
+
+    def draw_sets(side: np.ndarray) -> np.ndarray:
+        return _draws(rng, [(rows := side[labels_A[side] == k], groups_A[rows], n) for k, n in counts.items()], draws)
+
     at = distances.space(seed, np.concatenate([part.x_NxRxT for part in (*kinds, held_out)]))
-    by_P = [(np.flatnonzero(held_out.labels_N == k) + len(labels_P), count) for k, count in counts.items()]
     sums_PxQx2 = _peak_sums(rng, kinds, held_out, counts)
     figures_Bx2xQ = np.empty((exchanges + 1, 2, len(IDEALS)))
     for b, other_P in enumerate(other_BxP):
-        a_DxM = [_draws(rng, _rows(labels_P, side_P, counts), draws) for side_P in (other_P, ~other_P)]
-        by_DxM = _draws(rng, by_P, draws)
+        a_DxM = [draw_sets(np.flatnonzero(side_P)) for side_P in (other_P, ~other_P)]
+        by_DxM = draw_sets(np.arange(size, len(labels_A)))
         found_DxQ = distances.compare(at, np.concatenate(a_DxM), np.concatenate([by_DxM, by_DxM]))
         for side, side_P in enumerate((other_P, ~other_P)):
             sums_Qx2 = sums_PxQx2[side_P].sum(axis=0)
@@ -197,21 +208,11 @@ def _judge(figures_Bx2xQ: np.ndarray) -> dict[str, Measure]:
     return measures
 
 
-def _counts(real: Part, held_out: Part, other: Part) -> tuple[dict[int, int], dict[int, int]]:
-    """Records of each class that real and other side both have, and those of one draw.
-
-    Exchanged groups may leave a side short by half of the largest one; a draw asks for no more than is left.
-    """
-    totals, counts = {}, {}
-    for k in np.unique(held_out.labels_N).tolist():
-        sizes = [np.unique(part.groups_N[part.labels_N == k], return_counts=True)[1] for part in (real, other)]
-        if not all(map(len, sizes)):
-            continue
-        totals[k] = min(int(size.sum()) for size in sizes)
-        left = totals[k] - max(int(size.max()) for size in sizes) // 2
-        counts[k] = max(1, min(int(np.sum(held_out.labels_N == k)), left))
-    share = min(1.0, MOST / max(sum(counts.values()), 1))
-    return totals, {k: max(1, round(share * count)) for k, count in counts.items()}
+def _totals(real: Part, held_out: Part, other: Part) -> dict[int, int]:
+    """Records of each held-out class that real and other side both have; classes that one lacks are left out."""
+    classes = np.unique(held_out.labels_N).tolist()
+    totals = {k: min(int(np.sum(part.labels_N == k)) for part in (real, other)) for k in classes}
+    return {k: total for k, total in totals.items() if total}
 
 
 def _matched(rng: np.random.Generator, real: Part, other: Part) -> list[np.ndarray]:
@@ -233,22 +234,22 @@ def _draw(rng: np.random.Generator, labels_N: np.ndarray, counts: Mapping[int, i
     return np.concatenate([rng.permutation(np.flatnonzero(labels_N == k))[:c] for k, c in counts.items()])
 
 
-def _rows(labels_P: np.ndarray, side_P: np.ndarray, counts: Mapping[int, int]) -> list[tuple[np.ndarray, int]]:
-    """Records of a side by class, and how many of them a draw takes."""
-    return [(np.flatnonzero(side_P & (labels_P == k)), count) for k, count in counts.items()]
+def _draws(rng: np.random.Generator, classes: list[tuple[np.ndarray, np.ndarray, int]], draws: int) -> np.ndarray:
+    """D×M positions, of each class so many: one record of a group a draw, no group again before all had their turn.
 
-
-def _draws(rng: np.random.Generator, classes: list[tuple[np.ndarray, int]], draws: int) -> np.ndarray:
-    """D×M positions: draws without repetition, and none again before all records had their turn.
-
+    Two measurements of a sample are no two samples: a side with both in a draw would look denser than one without.
     Only a side that an exchange of unequal groups has left short repeats records.
     """
     columns = []
-    for own, count in classes:
-        own = own if len(own) >= count else np.resize(own, count)
-        turns = len(own) // count
-        passes = [rng.permutation(own)[: turns * count].reshape(turns, count) for _ in range(-(-draws // turns))]
-        columns.append(np.concatenate(passes)[:draws])
+    for rows, groups, count in classes:
+        found: list[np.ndarray] = []
+        while len(found) < draws:
+            order = rng.permutation(len(rows))
+            ones = rows[order[np.unique(groups[order], return_index=True)[1]]]
+            ones = rng.permutation(ones if len(ones) >= count else np.resize(ones, count))
+            turns = len(ones) // count
+            found += list(ones[: turns * count].reshape(turns, count))
+        columns.append(np.stack(found[:draws]))
     return np.concatenate(columns, axis=1)
 
 

@@ -17,13 +17,13 @@ def sides(make, seed=0, copies=1):
     """Training, held-out and synthetic records of a small population; samples measured ``copies`` times."""
     rng, source = np.random.default_rng((11, seed)), calibration.population(seed)
 
-    def records(count):
+    def records(count, name):
         labels = np.repeat(calibration.class_labels(4 * count), copies)
         x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
         x += rng.normal(0.0, 0.1, x.shape) * (copies > 1)
-        return parts.from_arrays(x, labels, [f"{rng.random()} {i // copies}" for i in range(len(x))])
+        return parts.from_arrays(x, labels, [f"{name} {i // copies}" for i in range(len(x))])
 
-    train, held_out = records(24 // copies), records(6 // copies)
+    train, held_out = records(24 // copies, "train"), records(6 // copies, "held out")
     x = make(rng, train.x_NxRxT, calibration.draw_records(rng, source, train.labels_N))
     return train, held_out, parts.synthetic(x, train.labels_N, train.origin)
 

@@ -137,7 +137,7 @@ def test_augmentation_off_changes_nothing_and_each_part_does_what_it_says():
     assert len(set(np.round(factors, 4))) == 3
     warped = np.asarray(perturb.draw(key, PerturbConfig(warp=0.02), x))
     assert np.abs(warped - x).max() > 1.0 and warped.max() < 1.2 * float(x.max())
-    with pytest.raises(InputError, match="augment.warp"):
+    with pytest.raises(InputError, match="perturb.warp"):
         PerturbConfig(warp=-0.1)
 
 

@@ -47,13 +47,13 @@ def population(seed, copies=1):
     """A few records of the populations that the verdict is tried on, each measured ``copies`` times, and fresh ones."""
     rng, source = np.random.default_rng((9, seed)), calibration.population(seed)
 
-    def records(count):
+    def records(count, name):
         labels = np.repeat(calibration.class_labels(4 * count), copies)
         x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
         x += rng.normal(0.0, 0.1, x.shape) * (copies > 1)
-        return parts.from_arrays(x, labels, [f"{rng.random()} {i // copies}" for i in range(len(x))])
+        return parts.from_arrays(x, labels, [f"{name} {i // copies}" for i in range(len(x))])
 
-    train, held_out = records(24 // copies), records(6 // copies)
+    train, held_out = records(24 // copies, "train"), records(6 // copies, "held out")
     return train, held_out, calibration.draw_records(rng, source, train.labels_N)
 
 
