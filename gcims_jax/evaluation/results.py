@@ -11,6 +11,7 @@ from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 COMPARED = ("accuracy", "balanced_accuracy")
 LEAKING = "no verdict: this protocol leaks"
+AT_CHANCE = " Neither side can be told from guessing, so the difference says little."
 
 
 def scores(folds: Sequence[FoldAnswers], chosen: Chosen, truth: Truth) -> dict[str, Any]:
@@ -61,6 +62,10 @@ def comparison(
         "balanced_accuracy": verdict.decide(gain_RxN, with_.model_RxN, truth.groups_N, weights_N=weights_N),
     }
     unchanged = np.array_equal(with_.predicted_RxN, without.predicted_RxN)
+    lost = all(
+        verdict.at_chance(np.where(tested_RxN, side.astype(float), np.nan), truth.labels_N, truth.groups_N)
+        for side in (right, before)
+    )
     result: dict[str, Any] = {"arms": list(names), "no_change": bool(unchanged)}
     for score, one in found.items():
         end = "" if score == "accuracy" else f"_{score}"
@@ -73,7 +78,8 @@ def comparison(
         "error": accuracy.error,
         "degrees": accuracy.degrees,
         "verdict": word,
-        "sentence": _sentence(accuracy, names, truth, leaks, bool(unchanged)),
+        "at_chance": lost,
+        "sentence": _sentence(accuracy, names, truth, leaks, bool(unchanged)) + (AT_CHANCE if lost else ""),
         "cautious": cautious,
         "per_fold": _per_fold(folds, with_, truth) - _per_fold(folds, without, truth),
     }

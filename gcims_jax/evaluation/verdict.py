@@ -249,29 +249,6 @@ def posterior(comparison: Comparison | Resampled, rope: float = 0.01) -> Posteri
     return Posterior(worse, max(0.0, 1.0 - worse - better), better)
 
 
-def records_needed(
-    comparison: Comparison | Resampled, n_records: int, margin: float = 0.01, level: float = 0.05, power: float = 0.8
-) -> int | None:
-    """Records with which the verdict would be likely to no longer be "cannot tell".
-
-    Assumes that the difference found is the true one and that the variance of a fold's difference falls as one over the
-    records tested. A difference beyond the margin is then to be told from zero, a smaller one to be confined to
-    ± margin, with the given power. A rough guide: the difference itself is known as badly as its interval says.
-
-    Returns:
-      A number of at least ``n_records``, rounded up to two digits; None where no number would do: nothing to go by, or a
-      difference on the margin.
-    """
-    distance = abs(comparison.delta) if abs(comparison.delta) > margin else margin - abs(comparison.delta)
-    if not comparison.error > 0.0 or distance < 1e-6:
-        return None
-    reach = stats.norm.ppf(1.0 - level / 2.0) + stats.norm.ppf(power)
-    needed = max(float(n_records), n_records * (reach * comparison.error / distance) ** 2)
-    # Two digits are more than it deserves.
-    unit = 10.0 ** max(np.floor(np.log10(needed)) - 1.0, 0.0)
-    return int(np.ceil(needed / unit) * unit)
-
-
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """p-values adjusted for their number (Holm 1979): the chance of any false finding stays at the level."""
     p_values = np.asarray(p_values, np.float64)

@@ -15,7 +15,6 @@ from gcims_jax.evaluation.verdict import (
     gains,
     in_words,
     posterior,
-    records_needed,
 )
 
 seeds = st.integers(0, 10**6)
@@ -164,7 +163,6 @@ def test_where_there_is_nothing_to_estimate_an_error_from():
     assert one.word == "cannot tell" and one.ci95 == (-1.0, 1.0) and np.isnan(one.error) and one.p_value == 1.0
     unlimited = decide(np.zeros((2, 600)), np.zeros((2, 600)), limits=(-np.inf, np.inf))
     assert unlimited.word == "cannot tell" and unlimited.ci95 == (-np.inf, np.inf)
-    assert records_needed(one, 100) is None
 
 
 def test_intervals_stay_within_what_scores_allow():

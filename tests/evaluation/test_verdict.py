@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcims_jax.evaluation import results
-from gcims_jax.evaluation.verdict import compare, holm, in_words, posterior, records_needed
+from gcims_jax.evaluation.verdict import compare, holm, posterior
 
 SCORES = np.array([0.80, 0.72, 0.91, 0.83, 0.75, 0.79, 0.74, 0.90, 0.84, 0.71])
 REFERENCE = np.array([0.78, 0.70, 0.90, 0.78, 0.77, 0.77, 0.71, 0.86, 0.83, 0.73])
@@ -30,26 +30,6 @@ def test_posterior_of_folds_that_agree_to_the_last_digit():
     same = np.full(5, 0.5)
     assert posterior(compare(same, same, 0.25)) == (0.0, 1.0, 0.0)
     assert posterior(compare(same + 0.25, same, 0.25)) == (0.5, 0.0, 0.5)  # nothing to estimate an error from
-
-
-def test_with_the_records_needed_the_verdict_comes():
-    """Folds of tests that many times as large: the error falls with its root, and the word is no longer "cannot tell"."""
-    comparison = compare(SCORES, REFERENCE, 1 / 4)
-    assert in_words(comparison) == "cannot tell"
-    needed = records_needed(comparison, 200)
-    assert needed > 200 and needed % 10 ** (len(str(needed)) - 2) == 0
-    centred = SCORES - REFERENCE - comparison.delta
-    enough = comparison.delta + centred * np.sqrt(200 / needed)
-    assert in_words(compare(enough, np.zeros(10), 1 / 4)) == "helps"
-    # Half the difference takes four times the records; a small one is to be confined to the margin.
-    small = compare(centred + 0.002, np.zeros(10), 1 / 4)
-    enough = 0.002 + centred * np.sqrt(200 / records_needed(small, 200))
-    assert in_words(compare(enough, np.zeros(10), 1 / 4)) == "no difference"
-
-
-@pytest.mark.parametrize("differences", [np.zeros(5), np.full(5, 0.1)])
-def test_no_number_of_records_where_there_is_nothing_to_go_by(differences):
-    assert records_needed(compare(differences, np.zeros(5), 0.25), 100) is None
 
 
 def test_holm_by_hand():
