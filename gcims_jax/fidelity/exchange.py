@@ -10,7 +10,7 @@ def exchange(
 
     Whole groups change sides together, with groups of the same classes only. Every side keeps its number of records of each
     class where groups are of one size, else it is off by half a group at most. A group whose classes no other group has
-    stays or goes as chance has it once, so many such groups leave little to exchange.
+    stays where it is.
 
     Args:
       rng: random numbers.

@@ -2,9 +2,10 @@
 
 Synthetic and training records are compared with the same held-out ones, in the same number and class mix, on principal
 components of all three. Were synthetic records of one kind with real ones, synthetic and training records could change
-sides: exchanging them at random, class by class and whole groups together, gives the differences between both figures to
-expect by chance (Pitman 1937; Lehmann & Romano 2005, chapter 15). Every exchanged figure is computed as the figure itself
-is, a mean over as many draws, each with one record of a group at most. Measures are judged together, by the largest of
+sides: exchanging them at random, class by class, gives the differences between both figures to expect by chance (Pitman
+1937; Lehmann & Romano 2005, chapter 15). Every exchanged figure is computed as the figure itself is, a mean over as many
+draws. Of the records of a class in a group one is taken: two measurements of a sample are no two samples, and would weigh
+in the components and make their side look dense. Measures are judged together, by the largest of
 their differences (Westfall & Young 1993): of generators that draw from the real distribution one in twenty gets a mark
 anywhere in its table.
 
@@ -96,7 +97,7 @@ def table(
     Raises:
       LeakError: held-out records that the generator has learned from, or of whose groups it has.
       InputError: shapes that disagree, values that are not finite, a held-out class without synthetic or training records,
-        fewer than ten records a side, too few draws or exchanges.
+        fewer than ten records a side (one of each class and group), too few draws or exchanges.
     """
     guard.check_unseen(held_out, train, synthetic)
     check_records({"training": train, "held-out": held_out, "synthetic": synthetic})
@@ -145,10 +146,10 @@ def check_enough(train: Part, held_out: Part, synthetic: Part) -> None:
                 raise InputError(
                     f"class {k!r}: expected {name} records beside the held-out ones, got none; leave it out"
                 )
-    totals = _totals(train, held_out, synthetic)
-    if (most := sum(min(total, int(np.sum(held_out.labels_N == k))) for k, total in totals.items())) < FEWEST:
+    ones = [_one_of_each(np.random.default_rng(0), part) for part in (train, held_out, synthetic)]
+    if (most := sum(_counts(*ones)[1].values())) < FEWEST:
         raise InputError(
-            f"records: expected enough for comparisons of {FEWEST} records a side, got {most}; "
+            f"records: expected enough for comparisons of {FEWEST} records a side, one of each class and group, got {most}; "
             "draw more synthetic records or hold out more"
         )
 
@@ -156,24 +157,20 @@ def check_enough(train: Part, held_out: Part, synthetic: Part) -> None:
 def compare(seed: int, real: Part, held_out: Part, other: Part, draws: int, exchanges: int) -> dict[str, Measure]:
     """Measures of other records and of real ones, both against held-out ones, with what exchanging them gives."""
     rng = np.random.default_rng((seed, 1))
-    totals = _totals(real, held_out, other)
-    if not totals:
+    real, held_out, other = (_one_of_each(rng, part) for part in (real, held_out, other))
+    totals, counts = _counts(real, held_out, other)
+    if not counts:
         return {name: Measure(*4 * [np.nan], ideal) for name, ideal in IDEALS.items()}
     kinds = [part.take(_draw(rng, part.labels_N, totals)) for part in (real, other)]
-    held_out = held_out.take(np.flatnonzero(np.isin(held_out.labels_N, list(totals))))
+    held_out = held_out.take(np.flatnonzero(np.isin(held_out.labels_N, list(counts))))
     labels_A = np.concatenate([part.labels_N for part in (*kinds, held_out)])
-    groups_A = np.unique(np.concatenate([*_matched(rng, *kinds), held_out.groups_N]), return_inverse=True)[1]
     size = len(labels_A) - len(held_out)
-    side_A = np.repeat([0, 1, 2], [*map(len, kinds), len(held_out)])
-    counts = {k: min(len(np.unique(groups_A[(labels_A == k) & (side_A == side)])) for side in range(3)) for k in totals}
-    share = min(1.0, MOST / sum(counts.values()))
-    counts = {k: max(1, round(share * count)) for k, count in counts.items()}
-    other_P = side_A[:size] == 1
-    other_BxP = exchange(rng, labels_A[:size], groups_A[:size], other_P, exchanges)
+    other_P = np.arange(size) >= len(kinds[0])
+    other_BxP = exchange(rng, labels_A[:size], np.arange(size), other_P, exchanges)
     other_BxP = np.concatenate([other_P[None], other_BxP])
 
     def draw_sets(side: np.ndarray) -> np.ndarray:
-        return _draws(rng, [(rows := side[labels_A[side] == k], groups_A[rows], n) for k, n in counts.items()], draws)
+        return _draws(rng, [(side[labels_A[side] == k], count) for k, count in counts.items()], draws)
 
     at = distances.space(seed, np.concatenate([part.x_NxRxT for part in (*kinds, held_out)]))
     sums_PxQx2 = _peak_sums(rng, kinds, held_out, counts)
@@ -208,25 +205,21 @@ def _judge(figures_Bx2xQ: np.ndarray) -> dict[str, Measure]:
     return measures
 
 
-def _totals(real: Part, held_out: Part, other: Part) -> dict[int, int]:
-    """Records of each held-out class that real and other side both have; classes that one lacks are left out."""
+def _one_of_each(rng: np.random.Generator, part: Part) -> Part:
+    """One record, at random, of each class in each group."""
+    order = rng.permutation(len(part))
+    pairs = np.unique(part.groups_N, return_inverse=True)[1] * (part.labels_N.max() + 1) + part.labels_N
+    return part.take(np.sort(order[np.unique(pairs[order], return_index=True)[1]]))
+
+
+def _counts(real: Part, held_out: Part, other: Part) -> tuple[dict[int, int], dict[int, int]]:
+    """Records of each class that real and other side both have, and those of one draw; classes that a side lacks are left out."""
     classes = np.unique(held_out.labels_N).tolist()
     totals = {k: min(int(np.sum(part.labels_N == k)) for part in (real, other)) for k in classes}
-    return {k: total for k, total in totals.items() if total}
-
-
-def _matched(rng: np.random.Generator, real: Part, other: Part) -> list[np.ndarray]:
-    """Groups of real and other records, in the same number of each class.
-
-    Synthetic records have no groups: at random they form some like the real ones, so that whole real groups can be
-    exchanged with as many synthetic records of the same classes.
-    """
-    groups_N = other.groups_N
-    if len(np.unique(groups_N)) == len(groups_N):
-        groups_N = np.empty(len(other), real.groups_N.dtype)
-        for k in np.unique(real.labels_N):
-            groups_N[rng.permutation(np.flatnonzero(other.labels_N == k))] = real.groups_N[real.labels_N == k]
-    return [np.char.add("real ", real.groups_N.astype(str)), np.char.add("other ", groups_N.astype(str))]
+    totals = {k: total for k, total in totals.items() if total}
+    counts = {k: min(total, int(np.sum(held_out.labels_N == k))) for k, total in totals.items()}
+    share = min(1.0, MOST / max(sum(counts.values()), 1))
+    return totals, {k: max(1, round(share * count)) for k, count in counts.items()}
 
 
 def _draw(rng: np.random.Generator, labels_N: np.ndarray, counts: Mapping[int, int]) -> np.ndarray:
@@ -234,22 +227,13 @@ def _draw(rng: np.random.Generator, labels_N: np.ndarray, counts: Mapping[int, i
     return np.concatenate([rng.permutation(np.flatnonzero(labels_N == k))[:c] for k, c in counts.items()])
 
 
-def _draws(rng: np.random.Generator, classes: list[tuple[np.ndarray, np.ndarray, int]], draws: int) -> np.ndarray:
-    """D×M positions, of each class so many: one record of a group a draw, no group again before all had their turn.
-
-    Two measurements of a sample are no two samples: a side with both in a draw would look denser than one without.
-    Only a side that an exchange of unequal groups has left short repeats records.
-    """
+def _draws(rng: np.random.Generator, classes: list[tuple[np.ndarray, int]], draws: int) -> np.ndarray:
+    """D×M positions: so many of each class without repetition, and none again before all that fit had their turn."""
     columns = []
-    for rows, groups, count in classes:
-        found: list[np.ndarray] = []
-        while len(found) < draws:
-            order = rng.permutation(len(rows))
-            ones = rows[order[np.unique(groups[order], return_index=True)[1]]]
-            ones = rng.permutation(ones if len(ones) >= count else np.resize(ones, count))
-            turns = len(ones) // count
-            found += list(ones[: turns * count].reshape(turns, count))
-        columns.append(np.stack(found[:draws]))
+    for rows, count in classes:
+        turns = len(rows) // count
+        passes = [rng.permutation(rows)[: turns * count].reshape(turns, count) for _ in range(-(-draws // turns))]
+        columns.append(np.concatenate(passes)[:draws])
     return np.concatenate(columns, axis=1)
 
 

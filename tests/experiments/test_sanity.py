@@ -64,7 +64,7 @@ def test_the_same_command_goes_on_and_ends_with_the_same_figures(sane, tmp_path)
 
 def test_too_few_records_and_unknown_classes_are_refused_before_training(tmp_path):
     config = prepared(tmp_path, (9, 6))
-    with pytest.raises(InputError, match="comparisons of 10 records a side, got 5"):
+    with pytest.raises(InputError, match="comparisons of 10 records a side, one of each class and group, got 5"):
         synthetic_sanity.run(settings.prepare(config), 0, tmp_path / "run", {}, {})
     assert not (tmp_path / "run").exists()
     config.sanity_class = "class_7"

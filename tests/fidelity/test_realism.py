@@ -47,14 +47,16 @@ def population(seed, copies=1):
     """A few records of the populations that the verdict is tried on, each measured ``copies`` times, and fresh ones."""
     rng, source = np.random.default_rng((9, seed)), calibration.population(seed)
 
+    def measure(labels):
+        x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
+        return x + rng.normal(0.0, 0.1, x.shape) * (copies > 1)
+
     def records(count, name):
         labels = np.repeat(calibration.class_labels(4 * count), copies)
-        x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
-        x += rng.normal(0.0, 0.1, x.shape) * (copies > 1)
-        return parts.from_arrays(x, labels, [f"{name} {i // copies}" for i in range(len(x))])
+        return parts.from_arrays(measure(labels), labels, [f"{name} {i // copies}" for i in range(len(labels))])
 
-    train, held_out = records(24 // copies, "train"), records(6 // copies, "held out")
-    return train, held_out, calibration.draw_records(rng, source, train.labels_N)
+    train, held_out = records(24, "train"), records(6, "held out")
+    return train, held_out, measure(np.repeat(train.labels_N, copies))[::copies]
 
 
 def count_marked(seeds, copies=1):
@@ -74,7 +76,7 @@ def test_fresh_records_get_no_mark():
 @pytest.mark.slow
 @pytest.mark.parametrize("copies", [1, 3])
 def test_fresh_records_get_a_mark_in_one_table_of_twenty(copies):
-    """More than 4 of 40 have one by chance in 5 % of cases; triplicates of samples change places together."""
+    """More than 4 of 40 have one by chance in 5 % of cases; of triplicates as of single records."""
     assert count_marked(range(100, 140), copies) <= 4
 
 
@@ -263,7 +265,7 @@ def test_bad_comparisons_are_refused():
         realism.table(0, train, held_out, synthetic.take(range(40)))
     with pytest.raises(InputError, match="class 1: expected training"):
         realism.table(0, train.take(range(40)), held_out, synthetic)
-    with pytest.raises(InputError, match="10 records a side, got 9"):  # 3 of 4, 6 of 9
+    with pytest.raises(InputError, match="10 records a side, one of each class and group, got 9"):  # 3 of 4, 6 of 9
         few = held_out.take([*range(4), *range(12, 18)]), synthetic.take([*range(3), *range(40, 49)])
         realism.table(0, train, *few)
     with pytest.raises(InputError, match="draws"):
