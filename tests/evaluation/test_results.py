@@ -109,6 +109,21 @@ def test_every_answer_is_kept_and_gives_the_scores_again():
     assert set(run["fold"].values) == {0, 1, 2, 3}
 
 
+def test_each_class_has_its_change_with_interval():
+    """The rarest class gains, the others do not."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [200, 200, 80])
+    truth = Truth(labels, np.arange(480).astype(str), ["a", "b", "c"])
+    model = np.tile(np.arange(480) % 5, (2, 1)) + 5 * np.arange(2)[:, None]
+    sides = []
+    for right_of_c in (0.95, 0.5):
+        right = rng.random((2, 480)) < np.where(labels == 2, right_of_c, 0.7)
+        sides.append(answers.Chosen(np.where(right, labels, (labels + 1) % 3), model, []))
+    found = results.per_class(*sides, truth)
+    assert found["c"]["delta"] == pytest.approx(0.45, abs=0.15) and found["c"]["ci95"][0] > 0.1
+    assert found["c"]["p_holm"] < 0.01 < 0.05 < min(found["a"]["p_holm"], found["b"]["p_holm"])
+
+
 def test_slopes_by_class_size():
     labels = np.repeat([0, 1], [60, 20])
     truth = Truth(labels, np.array([f"r{i}" for i in range(80)]), ["large", "small"])
