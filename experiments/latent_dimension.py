@@ -82,6 +82,7 @@ def score_split(
         def make(name: str = name, codec_config: Any = codec_config) -> dict[str, float]:
             row, reconstruct = rec.score_codec(setup, data, codec_config, key, folder / name, classes)
             if index == 0:
+                folder.mkdir(parents=True, exist_ok=True)
                 np.save(folder / f"{name}.npy", reconstruct(data.test.x_NxRxT[:1])[0])
             return row
 
