@@ -8,6 +8,7 @@ from conftest import make_records
 
 from configs import base
 from experiments import codec_ablation, instrument_peaks, latent_dimension, reconstruction, settings
+from experiments.job import Job
 from gcims_jax import InputError, io
 from gcims_jax.simulation import gcims
 
@@ -123,7 +124,7 @@ def test_held_out_windows_share_no_row_with_training_windows_and_peaks_are_in_bo
 
 def test_the_study_of_one_record_from_end_to_end(one_record, tmp_path):
     setup = settings.prepare(one_record)
-    printed = instrument_peaks.run(setup, 0, tmp_path / "study", {}, {})
+    printed = instrument_peaks.run(Job(setup, tmp_path / "study", {}, {}))
     written = json.loads((tmp_path / "study" / "results.json").read_text())
     assert set(written["latents"]) == {"3"} and written["lines"][0] in printed
     assert (
@@ -161,12 +162,12 @@ def test_records_without_two_recordings_in_them_are_refused(one_record, tmp_path
 def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path):
     config.codec_study.latents = (2, 3)
     setup = settings.prepare(config)
-    printed = latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
+    printed = latent_dimension.run(Job(setup, tmp_path / "study", {}, {}))
     written = json.loads((tmp_path / "study" / "results.json").read_text())
     assert set(written["latents"]) == {"2", "3"} and len(written["lines"]) == 2
     assert written["latents"]["3"]["linear"]["mse"] < written["latents"]["2"]["linear"]["mse"]
     page = (tmp_path / "study" / "report.html").read_text()
     assert written["lines"][0] in printed and page.count("data:image/png") == 2
-    latent_dimension.run(setup, 0, tmp_path / "study", {}, {})
+    latent_dimension.run(Job(setup, tmp_path / "study", {}, {}))
     again = json.loads((tmp_path / "study" / "results.json").read_text())
     assert again["latents"] == written["latents"]

@@ -8,6 +8,7 @@ from conftest import make_records
 
 from configs import base
 from experiments import calibrate_verdict, settings, synthetic_sanity
+from experiments.job import Job
 from gcims_jax import InputError, io
 from gcims_jax.reports import calibration as calibration_page
 from gcims_jax.reports import fidelity as fidelity_page
@@ -35,7 +36,7 @@ def sane(tmp_path_factory):
     config = prepared(folder)
     config.sanity_class = "class_1"
     setup = settings.prepare(config)
-    answer = synthetic_sanity.run(setup, 0, folder / "run", {}, {})
+    answer = synthetic_sanity.run(Job(setup, folder / "run", {}, {}))
     return setup, folder / "run", answer
 
 
@@ -57,7 +58,7 @@ def test_a_page_says_whether_synthetic_records_look_real(sane):
 def test_the_same_command_goes_on_and_ends_with_the_same_figures(sane, tmp_path):
     setup, folder, answer = sane
     before = json.loads((folder / "results.json").read_text())
-    assert synthetic_sanity.run(setup, 0, folder, {}, {}) == answer
+    assert synthetic_sanity.run(Job(setup, folder, {}, {})) == answer
     after = json.loads((folder / "results.json").read_text())
     assert {**before, "timing": 0} == {**after, "timing": 0}
 
@@ -83,7 +84,7 @@ def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
     }
     setup = settings.prepare(prepared(tmp_path, calibration={**small, "ratios": (4.0,)}))
     folder = tmp_path / "run"
-    answer = calibrate_verdict.run(setup, 0, folder, {}, {})
+    answer = calibrate_verdict.run(Job(setup, folder, {}, {}))
     results = json.loads((folder / "results.json").read_text())
     assert [line["kind"] for line in results["lines"]] == ["permuted", "duplicated", "mixed", "choose", "population"]
     assert [line["data_sets"] for line in results["lines"]] == [3, 3, 3, 3, 2]
@@ -92,7 +93,7 @@ def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
     cells = sorted((folder / "checkpoints").glob("*.json"))
     before = {cell: cell.read_bytes() for cell in cells}
     cells[0].unlink()
-    assert calibrate_verdict.run(setup, 0, folder, {}, {}) == answer
+    assert calibrate_verdict.run(Job(setup, folder, {}, {})) == answer
     assert {cell: cell.read_bytes() for cell in cells} == before
     wrong = setup._replace(calibration={**setup.calibration, "planted_data_sets": 1})
     with pytest.raises(InputError, match="2 or more data sets"):
