@@ -42,16 +42,17 @@ def check_unseen(test: Part, *learned: Part | Learned) -> Part:
 
 
 def _copied(test: Part, train: Part) -> np.ndarray:
-    """Which held-out records stand among the training records, value for value."""
-    if train.x_NxRxT.shape[1:] != test.x_NxRxT.shape[1:]:
+    """Which held-out records stand among the synthetic ones of a training set, value for value; constant ones tell nothing."""
+    made_N = ~np.isin(train.identities_N, list(train.origin.identities))
+    if train.x_NxRxT.shape[1:] != test.x_NxRxT.shape[1:] or not made_N.any():
         return np.zeros(len(test), bool)
-    # The first point and the middle one rule out nearly all pairs before whole records are compared.
-    rows_NxF, rows_MxF = (part.x_NxRxT.reshape(len(part), -1) for part in (train, test))
+    # Three points rule out nearly all pairs before whole records are compared.
+    rows_NxF, rows_MxF = (x.reshape(len(x), -1) for x in (train.x_NxRxT[made_N], test.x_NxRxT))
     middle = rows_NxF.shape[1] // 2
     alike_MxN = np.all(rows_MxF[:, None, [0, middle, -1]] == rows_NxF[None, :, [0, middle, -1]], axis=2)
     return np.array(
         [
-            any(np.array_equal(row_F, rows_NxF[n]) for n in np.flatnonzero(alike_MxN[m]))
+            np.ptp(row_F) > 0.0 and any(np.array_equal(row_F, rows_NxF[n]) for n in np.flatnonzero(alike_MxN[m]))
             for m, row_F in enumerate(rows_MxF)
         ],
         bool,

@@ -25,6 +25,7 @@ SMALL = [
     "--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8", "--config.train.steps=6",
     "--config.train.batch=8", "--config.train.evaluate_every=1", "--config.train.checkpoint_seconds=0",
     "--config.classifier.trees=10", "--config.protocol.folds=2",
+    "--config.codec.start=random",  # trains whatever the records
 ]  # fmt: skip
 
 
@@ -192,7 +193,11 @@ def test_another_configuration_is_refused_and_nothing_overwritten(finished, data
     folder, _ = finished
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     done = launch(*SMALL, f"--config.data.path={data}", "--config.sampler.ridge=0.5", f"--workdir={folder}")
-    assert done.returncode == 1 and "config.protocol.names" in done.stderr and "config.sampler.ridge" in done.stderr
+    assert (
+        done.returncode == 1
+        and "protocol.names strict,paper → strict" in done.stderr
+        and "sampler.ridge" in done.stderr
+    )
     assert "Traceback" not in done.stderr
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
 
@@ -224,7 +229,7 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
         ("codec.latent", "99", ["codec.latent", "from 1 to 9", "got 99"]),
         ("preprocess.fast_range", "50:60", ["preprocess.fast_range", "0 to 1.3 ms"]),
         ("preprocess.fast_range", "wide", ["preprocess.fast_range", "'low:high'"]),
-        ("protocol.folds", "9", ["class 'class_1'", "folds (9), got 8", "set protocol.folds"]),
+        ("protocol.folds", "1", ["protocol", "at least 2 folds", "got 1"]),
         ("protocol.names", "honest", ["protocol.names", "strict, paper", "honest"]),
         ("sampler.name", "gan", ["sampler.name", "gaussian_cholesky", "gan"]),
         ("sampler.ridge", "=2", ["sampler.ridge", "from 0 to 1", "2.0"]),

@@ -1,5 +1,6 @@
 """One contract for every sampler, then what is particular to each."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ from scipy.stats import ks_2samp, multivariate_normal, spearmanr
 
 from gcims_jax import InputError
 from gcims_jax.linalg import reconstruct_two_sided, regularised_cholesky, two_sided_basis
-from gcims_jax.parts import Part, from_arrays
+from gcims_jax.parts import from_arrays
 from gcims_jax.samplers import SAMPLERS, gaussian_cholesky, subspace, vae
 from gcims_jax.samplers.contract import class_statistics
 
@@ -99,9 +100,9 @@ class TestContract:
             fit(name, x[:2], np.array([0, 1]))
         part = from_arrays(x, labels)
         with pytest.raises(InputError, match="integers"):
-            SAMPLERS[name].fit(Part(x, labels[:-1], *part[2:]))
+            SAMPLERS[name].fit(dataclasses.replace(part, labels_N=labels[:-1]))
         with pytest.raises(InputError, match="groups: expected one for each"):
-            SAMPLERS[name].fit(Part(x, labels, part.groups_N[:-1], *part[3:]))
+            SAMPLERS[name].fit(dataclasses.replace(part, groups_N=part.groups_N[:-1]))
 
     @pytest.mark.parametrize("name", sorted(SAMPLERS))
     def test_identical_records_draw_themselves(self, name):
