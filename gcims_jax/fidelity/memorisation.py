@@ -77,7 +77,8 @@ def table(seed: int, train: Part, held_out: Part, synthetic: Part, exchanges: in
     if exchanges < 19:
         raise InputError(f"exchanges: expected 19 or more, got {exchanges}")
     real_NxRxT = np.concatenate([train.x_NxRxT, held_out.x_NxRxT])
-    labels_N, groups_N = (np.concatenate(pair) for pair in zip(train[1:3], held_out[1:3], strict=True))
+    labels_N = np.concatenate([train.labels_N, held_out.labels_N])
+    groups_N = np.concatenate([train.groups_N, held_out.groups_N])
     seen_N = np.arange(len(labels_N)) < len(train)
     seen_BxN = exchange(np.random.default_rng(seed), labels_N, groups_N, seen_N, exchanges)
     seen_BxN = np.concatenate([seen_N[None], seen_BxN])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from gcims_jax import InputError, parts
-from gcims_jax.evaluation import calibration
+from gcims_jax.evaluation import populations
 from gcims_jax.evaluation.guard import LeakError
 from gcims_jax.fidelity import memorisation
 
@@ -15,14 +15,14 @@ NEAR = "near copies of training records"
 
 def sides(make, seed=0, copies=1):
     """Training, held-out and synthetic records of a small population; samples measured ``copies`` times."""
-    rng, source = np.random.default_rng((11, seed)), calibration.population(seed)
+    rng, source = np.random.default_rng((11, seed)), populations.population(seed)
 
     def measure(labels):
-        x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
+        x = np.repeat(populations.draw_records(rng, source, labels[::copies]), copies, axis=0)
         return x + rng.normal(0.0, 0.1, x.shape) * (copies > 1)
 
     def records(count, name):
-        labels = np.repeat(calibration.class_labels(4 * count), copies)
+        labels = np.repeat(populations.class_labels(4 * count), copies)
         return parts.from_arrays(measure(labels), labels, [f"{name} {i // copies}" for i in range(len(labels))])
 
     train, held_out = records(24 // copies, "train"), records(6 // copies, "held out")
@@ -100,7 +100,7 @@ def test_bad_checks_are_refused():
     with pytest.raises(InputError, match="one shape"):
         memorisation.table(0, train, held_out, synthetic.with_values(np.zeros((96, 3, 4))))
     with pytest.raises(InputError, match="finite"):
-        memorisation.table(0, train, held_out, synthetic.with_values(np.full((96, *calibration.SHAPE), np.nan)))
+        memorisation.table(0, train, held_out, synthetic.with_values(np.full((96, *populations.SHAPE), np.nan)))
     with pytest.raises(InputError, match="10 or more"):
         memorisation.table(0, train, held_out.take(range(4)), synthetic)
     with pytest.raises(InputError, match="exchanges"):

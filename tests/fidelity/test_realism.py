@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from gcims_jax import InputError, parts
-from gcims_jax.evaluation import calibration
+from gcims_jax.evaluation import populations
 from gcims_jax.evaluation.guard import LeakError
 from gcims_jax.fidelity import distances, energy, found_peaks, peaks, realism
 from gcims_jax.fidelity.exchange import exchange
@@ -45,14 +45,14 @@ def fresh(rng, x, labels):
 
 def population(seed, copies=1):
     """A few records of the populations that the verdict is tried on, each measured ``copies`` times, and fresh ones."""
-    rng, source = np.random.default_rng((9, seed)), calibration.population(seed)
+    rng, source = np.random.default_rng((9, seed)), populations.population(seed)
 
     def measure(labels):
-        x = np.repeat(calibration.draw_records(rng, source, labels[::copies]), copies, axis=0)
+        x = np.repeat(populations.draw_records(rng, source, labels[::copies]), copies, axis=0)
         return x + rng.normal(0.0, 0.1, x.shape) * (copies > 1)
 
     def records(count, name):
-        labels = np.repeat(calibration.class_labels(4 * count), copies)
+        labels = np.repeat(populations.class_labels(4 * count), copies)
         return parts.from_arrays(measure(labels), labels, [f"{name} {i // copies}" for i in range(len(labels))])
 
     train, held_out = records(24, "train"), records(6, "held out")
