@@ -12,14 +12,18 @@ from gcims_jax.records import Records
 
 def run(job: Job) -> str:
     """Judges all candidates as the leaderboard does, then writes the records of the generator that its first fold prefers."""
-    answer = studies.leaderboard(job)
-    candidate, dose = choose(job, studies.choose_inside(job)[0])
-    records = generate(job, candidate, dose)
-    synthetic.write(job, records)
-    return (
-        f"{answer}\nsynthetic.nc: {len(records)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the "
-        "training part of the first fold."
-    )
+    written = []
+
+    def write(folds: list[FoldAnswers]) -> None:
+        candidate, dose = choose(job, folds[0])
+        records = generate(job, candidate, dose)
+        synthetic.write(job, records)
+        written.append(
+            f"synthetic.nc: {len(records)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the training "
+            "part of the first fold."
+        )
+
+    return "\n".join([studies.leaderboard(job, write), *written])
 
 
 def choose(job: Job, answers: FoldAnswers) -> tuple[Candidate, Dose]:

@@ -1,6 +1,7 @@
 """Cells of a study: one file per candidate and fold, kept, so that a killed study goes on with what remains."""
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -135,4 +136,5 @@ def _learned_from(job: Job, protocol: str, index: int) -> dict[str, Any]:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "_", name)
+    """A name as a folder; the hash tells names apart that differ in other characters alone."""
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '_', name)}_{hashlib.sha256(name.encode()).hexdigest()[:6]}"

@@ -17,6 +17,7 @@ from gcims_jax.errors import InputError
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
 from gcims_jax.simulation import gcims
+from gcims_jax.simulation.cultures import CLASS_SIZES
 
 NAMES = {"pair": "pair of stages", "whole": "whole records", "linear": "Tucker-2", "principal": "PCA"}
 FIGURES = {
@@ -42,7 +43,7 @@ def run(job: Job) -> str:
                 f"codec_study.records: expected numbers from 2 to {len(splits[0].train)} training records, got {count}"
             )
     sets = {"as it is": setup}
-    if setup.variability is not None:
+    if setup.variability is not None and len(setup.records) == sum(CLASS_SIZES.values()):
         sets["drift and retention coupled"] = _coupled(setup)
     rows: dict[str, dict[int, dict[str, list]]] = {}
     for title, one in sets.items():

@@ -1,6 +1,7 @@
 """Is the Gaussian of the latents true? Diagnoses one strict fold's latents, and every sampler's draws beside them."""
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
@@ -8,8 +9,7 @@ import numpy as np
 
 from experiments import cells
 from experiments.augmentation import plan_of
-from experiments.job import Job, dataset
-from experiments.workdir import to_json, write_text
+from experiments.job import Job
 from gcims_jax import parts
 from gcims_jax.evaluation import scoring, splits, verdict
 from gcims_jax.fidelity import gaussianity
@@ -53,7 +53,6 @@ def run(job: Job) -> str:
 
     start = time.perf_counter()
     summary = {
-        "dataset": dataset(setup),
         "protocol": {
             "name": "strict",
             "folds": 1 + max(f.fold for f in setup.folds),
@@ -81,11 +80,7 @@ def run(job: Job) -> str:
         held_out_labels_M=test.labels_N,
         draws={name: drawn.x_NxRxT.reshape(len(drawn), -1) for name, drawn in draws.items()},
     )
-    gaussianity_page.write(job.workdir, summary, latents)
-    job.timed("report", start)
-    summary["timing"] = {**job.seconds, "total": sum(job.seconds.values())}
-    # Last: where it is, the run is complete.
-    write_text(job.workdir / "diagnostics.json", to_json(summary))
+    job.finish(summary, functools.partial(gaussianity_page.write, latents=latents), "diagnostics.json")
     sentences = gaussianity_page.headline(summary), gaussianity_page.sampler_sentence(summary["samplers"])
     return ".\n".join(sentences)
 

@@ -195,7 +195,7 @@ def _shown_by(places_Mx2: np.ndarray, other_Lx2: np.ndarray) -> np.ndarray:
 
 def _small(data: rec.Data) -> peaks.SmallPeaks:
     """The small peaks of the held-out windows, as ``reconstruction.score`` takes them."""
-    noise = peaks.noise_level(scale.invert(data.scaling, data.train_NxRxT))
+    noise = peaks.noise_level(scale.invert(data.scaling, data.train.x_NxRxT))
     test = data.split.test
     truth = data.truth
     return peaks.find(truth.clean_NxRxT[test], noise, truth.rows_NxC[test], truth.columns_NxC[test])
@@ -257,11 +257,11 @@ def _report(
     small = _small(data)
     here = small.record_M == 0
     slow, fast = setup.compression.slow, setup.compression.fast
-    length = data.test_MxRxT.shape[1]
+    length = data.test.x_NxRxT.shape[1]
     # Half 1 are the odd rows.
     kept = slow.values[1::2][windows.start_N[first] :][:length]
     gallery = codec_page.plot_gallery(
-        {"measured": {"held out": data.test_MxRxT[0], OTHER: partner_RxT}}
+        {"measured": {"held out": data.test.x_NxRxT[0], OTHER: partner_RxT}}
         | {name: row for name, row in shown.items() if row},
         slow._replace(values=kept),
         fast,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
+from gcims_jax.reports.page import put_banner
 
 
 class Job(NamedTuple):
@@ -29,17 +30,24 @@ class Job(NamedTuple):
         """Notes the seconds since ``start`` (of ``time.perf_counter``) as those of a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def finish(self, summary: dict[str, Any], write_page: Callable[[Path, dict[str, Any]], None]) -> None:
-        """Adds what every summary has, writes the page, and last ``results.json``: where it is, the run is complete."""
+    def finish(
+        self,
+        summary: dict[str, Any],
+        write_page: Callable[[Path, dict[str, Any]], None],
+        name: str = "results.json",
+    ) -> None:
+        """Adds what every summary has, writes the page, and last the results: where they are, the run is complete."""
         setup = self.setup
         summary.setdefault("dataset", dataset(setup))
         summary["banner"] = setup.banner
         start = time.perf_counter()
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
         write_page(self.workdir, summary)
+        if setup.banner:
+            put_banner(self.workdir, setup.banner)
         self.timed("report", start)
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
-        write_text(self.workdir / "results.json", to_json(summary))
+        write_text(self.workdir / name, to_json(summary))
 
 
 def dataset(setup: Setup) -> dict[str, Any]:

@@ -164,7 +164,9 @@ def summarise(job: Job, folds: Sequence[FoldAnswers], points: Sequence[Point]) -
         line["fit_seconds"] = float(np.mean([answers.notes[name]["seconds"] for answers in folds]))
         line["used"] = {key: float(np.mean([entry["used"][key] for entry in entries])) for key in entries[0]["used"]}
         chosen = choose(folds, lambda row: row["candidate"] == name, truth)  # noqa: B023
-        compared = results.comparison(folds, chosen, plain, truth, names=(name, PLAIN.name))
+        compared = results.comparison(
+            folds, chosen, plain, truth, names=(name, PLAIN.name), leaks=bool(job.setup.banner)
+        )
         for score, end in zip(results.COMPARED, ("", "_balanced_accuracy"), strict=True):
             line[f"delta_{score}"] = {"delta": compared[f"delta_{score}"], "ci95": compared[f"ci95{end}"]}
         result["points"].append(line)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from gcims_jax.generators.codecs import Tucker
 from ml_collections import ConfigDict
 
 from experiments import data
@@ -22,11 +21,12 @@ from gcims_jax.errors import InputError
 from gcims_jax.evaluation.answers import Truth
 from gcims_jax.evaluation.candidates import PLAIN, Candidate, Dose, parse_candidate
 from gcims_jax.evaluation.classify import ClassifierConfig
-from gcims_jax.evaluation.splits import INNER, PROTOCOLS, Fold, leave_one_group_out, make_folds, repeated
+from gcims_jax.evaluation.splits import INNER, PROTOCOLS, Fold, leave_one_group_out, make_folds
+from gcims_jax.generators.codecs import Tucker
 from gcims_jax.parts import Part
 from gcims_jax.phase import registration
 from gcims_jax.preprocessing import scale
-from gcims_jax.records import Records
+from gcims_jax.records import Records, merge_groups
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.samplers import options as sampler_options
 from gcims_jax.simulation import gcims
@@ -194,6 +194,10 @@ def prepare(config: ConfigDict) -> Setup:
     if unknown or not protocols:
         raise InputError(f"protocol.names: expected some of {', '.join(PROTOCOLS)}, got {config.protocol.names!r}")
     method = _method(config)
+    if "paper" in protocols and config.experiment != "augmentation":
+        print(
+            f"experiment {config.experiment}: strict only; protocol.names={config.protocol.names} is for augmentation"
+        )
     also_write = tuple(config.also_write)
     if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
         raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
@@ -212,9 +216,8 @@ def prepare(config: ConfigDict) -> Setup:
     study = _study(config, method.codec, compression)
     parts.check_labels_of_equals(records)
     part = parts.from_records(records, scale.compress(compression, records.values), grouped=config.protocol.grouped)
-    banner = ""
-    if not config.protocol.grouped and repeated(records.sample_groups()) and not repeated(part.groups_N):
-        banner = REPLICATES_LEAK
+    together = len(np.unique(merge_groups(records.sample_groups(), part.groups_N)))
+    banner = REPLICATES_LEAK if len(np.unique(part.groups_N)) > together else ""
     return Setup(
         records=records,
         part=part,

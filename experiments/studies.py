@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ from gcims_jax.reports import minority as minority_page
 from gcims_jax.reports import ratio as ratio_page
 
 
-def leaderboard(job: Job) -> str:
-    """All generators against each other: which helps which classifier, everything chosen inside training parts."""
+def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | None = None) -> str:
+    """All generators against each other: which helps which classifier, everything chosen inside training parts.
+
+    ``before_results`` writes more files of these answers before the results, which say that the run is complete.
+    """
     start = time.perf_counter()
     setup = job.setup
     folds = choose_inside(job)
@@ -34,6 +38,8 @@ def leaderboard(job: Job) -> str:
     }
     _keep(job, folds)
     job.timed("study", start)
+    if before_results is not None:
+        before_results(folds)
     job.finish(summary, leaderboard_page.write)
     return leaderboard_page.sentence(summary)
 

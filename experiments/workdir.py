@@ -18,7 +18,10 @@ try:
 except ImportError:  # Windows has none; runs there must not share a directory
     fcntl = None
 
-PACKAGES = ("jax", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "PyWavelets", "scikit-learn", "xarray")
+PACKAGES = (
+    "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "scipy", "PyWavelets", "scikit-learn", "imbalanced-learn",
+    "xarray",
+)  # fmt: skip
 
 
 # Parts of an identity in the words of who reads the message.
@@ -98,13 +101,13 @@ def _lock(workdir: Path) -> None:
 
 
 def code_version() -> str:
-    """Hash of this package's own source files, 16 digits; the same wherever and however it was installed."""
-    root = Path(gcims_jax.__file__).parent
+    """Hash of the source files of package and experiments, 16 digits; the same wherever and however they were installed."""
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
-        # Lengths go along, or what moves from the end of a file to the head of the next would not count.
-        for text in (path.relative_to(root).as_posix().encode(), path.read_bytes().replace(b"\r\n", b"\n")):
-            digest.update(len(text).to_bytes(8, "big") + text)
+    for root in (Path(gcims_jax.__file__).parent, Path(__file__).parent):
+        for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+            # Lengths go along, or what moves from the end of a file to the head of the next would not count.
+            for text in (path.relative_to(root).as_posix().encode(), path.read_bytes().replace(b"\r\n", b"\n")):
+                digest.update(len(text).to_bytes(8, "big") + text)
     return digest.hexdigest()[:16]
 
 

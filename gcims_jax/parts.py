@@ -39,6 +39,7 @@ class Part:
       names_N: names of the records, for messages.
       origin: the real records behind all of these: of real records these themselves, of synthetic ones all that their
         generator has learned from.
+      own: whether nothing but these records is behind them, so that some of them leave the origin of the others.
     """
 
     x_NxRxT: np.ndarray
@@ -47,6 +48,7 @@ class Part:
     identities_N: np.ndarray
     names_N: np.ndarray
     origin: Origin
+    own: bool = True
 
     def __len__(self) -> int:
         return len(self.labels_N)
@@ -55,10 +57,8 @@ class Part:
         """Some of the records, by position; where nothing but these is behind them, they leave that of the others."""
         indices = np.asarray(indices)
         x_MxRxT, labels_M, groups_M, identities_M, names_M = (getattr(self, name)[indices] for name in _COLUMNS)
-        # Real records that went through a codec have the records of the codec behind them too, and keep them.
-        real = self.origin == _origin(self.identities_N, self.groups_N)
-        origin = _origin(identities_M, groups_M) if real else self.origin
-        return Part(x_MxRxT, labels_M, groups_M, identities_M, names_M, origin)
+        origin = _origin(identities_M, groups_M) if self.own else self.origin
+        return Part(x_MxRxT, labels_M, groups_M, identities_M, names_M, origin, self.own)
 
     def with_values(self, x_NxRxT: np.ndarray) -> "Part":
         """The same records in another form: scaled, encoded, registered."""
@@ -66,6 +66,11 @@ class Part:
         if len(x_NxRxT) != len(self):
             raise InputError(f"part: expected the same {len(self)} records in another form, got {len(x_NxRxT)}")
         return dataclasses.replace(self, x_NxRxT=x_NxRxT)
+
+    def seen_through(self, origin: Origin, x_NxRxT: np.ndarray) -> "Part":
+        """The same records in a form made by something that was learned: what that has seen is behind them too, for good."""
+        joint = Origin(*(ours | theirs for ours, theirs in zip(self.origin, origin, strict=True)))
+        return dataclasses.replace(self.with_values(x_NxRxT), origin=joint, own=False)
 
 
 _COLUMNS = ("x_NxRxT", "labels_N", "groups_N", "identities_N", "names_N")
@@ -128,7 +133,7 @@ def from_arrays(x_NxRxT: np.ndarray, labels_N: np.ndarray, groups_N: Sequence[An
 def synthetic(x_SxRxT: np.ndarray, labels_S: np.ndarray, origin: Origin) -> Part:
     """Synthetic records of a generator that has learned from the records of an origin."""
     names_S = np.asarray([f"synthetic_{i:05d}" for i in range(len(labels_S))])
-    return Part(np.asarray(x_SxRxT, np.float32), np.asarray(labels_S), names_S, names_S, names_S, origin)
+    return Part(np.asarray(x_SxRxT, np.float32), np.asarray(labels_S), names_S, names_S, names_S, origin, own=False)
 
 
 def join(*parts: Part) -> Part:
@@ -136,7 +141,7 @@ def join(*parts: Part) -> Part:
     columns = (np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
     origins = [part.origin for part in parts]
     origin = Origin(*(frozenset().union(*sides) for sides in zip(*origins, strict=True)))
-    return Part(*columns, origin)
+    return Part(*columns, origin, own=all(part.own for part in parts))
 
 
 def check_labels_of_equals(records: Records) -> None:

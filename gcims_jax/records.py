@@ -145,6 +145,7 @@ class Records:
 def identify(x_NxRxT: np.ndarray) -> np.ndarray:
     """Identity of each record: a hash of its shape and values, which nothing but the values changes."""
     rows = np.ascontiguousarray(x_NxRxT)
+    rows = rows + 0.0 if rows.dtype.kind == "f" else rows  # -0.0 and 0.0 are equal
     start = f"{rows.dtype.str}{rows.shape[1:]}".encode()
     return np.asarray([hashlib.blake2b(row.data, digest_size=12, key=start[:64]).hexdigest() for row in rows])
 

@@ -110,5 +110,7 @@ def test_records_that_went_through_something_learned_keep_what_is_behind_it():
     real = parts.from_arrays(np.arange(12.0).reshape(4, 3, 1), np.zeros(4, int))
     learned, other = real.take([0, 1]), real.take([2, 3])
     both = parts.join(learned, other).origin
-    encoded = dataclasses.replace(other.with_values(2.0 * other.x_NxRxT), origin=both)
+    encoded = other.seen_through(learned.origin, 2.0 * other.x_NxRxT)
+    again = learned.seen_through(learned.origin, learned.x_NxRxT).take([0])  # even where it has seen no other records
+    assert again.origin == learned.origin
     assert encoded.take([0]).origin == both and other.take([0]).origin == real.take([2]).origin

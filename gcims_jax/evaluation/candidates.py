@@ -10,6 +10,7 @@ from gcims_jax.errors import InputError
 from gcims_jax.generators import GENERATORS
 
 REAL = ("original", "reconstructed", "none")
+INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
 
 
 class Dose(NamedTuple):
@@ -93,7 +94,7 @@ def parse_candidate(text: str) -> Candidate:
             raise InputError(f"study.candidates: expected votes or votes:size=NUMBER above 0, got {text!r}")
         return Candidate(text, votes=size)
     candidate = Candidate(text, generator, tuple(options))
-    known = GENERATORS[generator].options
+    known = [option for option in GENERATORS[generator].options if option not in INTERNAL]
     if wrong := [name for name, _ in options if name not in known]:
         raise InputError(
             f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"

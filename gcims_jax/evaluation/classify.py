@@ -168,14 +168,22 @@ class _Judge(NamedTuple):
     estimator: ClassifierMixin
 
 
-def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int) -> list[Learned]:
-    """Classifiers of one training set, real or synthetic; those that see the same features share making them."""
+def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int, n_real: int | None = None) -> list[Learned]:
+    """Classifiers of one training set, real or synthetic; those that see the same features share making them.
+
+    Args:
+      configs: of the classifiers.
+      part: the training set.
+      seed: of what is random in them.
+      n_real: real records behind it, which cap the components, so that synthetic ones do not buy more; None counts all.
+    """
     rows_NxF = part.x_NxRxT.reshape(len(part), -1)
+    most = len(part) if n_real is None else min(n_real, len(part))
     made: dict[str | int, tuple[Callable, np.ndarray]] = {}
     judges = []
     for config in configs:
         if config.name.startswith("pca_"):
-            components = capped_components(config, *rows_NxF.shape)
+            components = capped_components(config, most, rows_NxF.shape[1])
             if components not in made:
                 pca = PCA(components, random_state=seed)
                 made[components] = pca.transform, pca.fit_transform(rows_NxF)
@@ -186,7 +194,7 @@ def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int) -> list[
                 made["kernel"] = kernel, kernel(rows_NxF)
             features, own = made["kernel"]
         else:
-            config = dataclasses.replace(config, components=capped_components(config, *rows_NxF.shape))
+            config = dataclasses.replace(config, components=capped_components(config, most, rows_NxF.shape[1]))
             features, own = (lambda x_MxF: x_MxF), rows_NxF
         judges.append(
             Learned(_Judge(features, CLASSIFIERS[config.name](config, seed).fit(own, part.labels_N)), part.origin)

@@ -17,7 +17,7 @@ from gcims_jax import parts
 from gcims_jax.evaluation import classify, guard
 from gcims_jax.evaluation.candidates import NO_DOSE, Candidate, Dose, synthetic_labels
 from gcims_jax.evaluation.classify import Answers, ClassifierConfig
-from gcims_jax.generators import GENERATORS, warps
+from gcims_jax.generators import GENERATORS, codecs, warps
 from gcims_jax.generators.contract import Description
 from gcims_jax.parts import Learned, Part
 from gcims_jax.preprocessing import scale
@@ -55,6 +55,7 @@ class Made(NamedTuple):
       train, test: on its scale.
       generators: learned ones, by generator and options (``key_of``).
       draws: their records of the largest dose, within the measured range, likewise.
+      rebuilt: training records through a codec, by the codec.
       bounded: share of the drawn values that had to be brought into that range, likewise.
       seconds: for learning and drawing, likewise.
       leaks: whether more than the training part was learned from.
@@ -65,6 +66,7 @@ class Made(NamedTuple):
     test: Part
     generators: dict[Any, Learned]
     draws: dict[Any, Part]
+    rebuilt: dict[Any, Part]
     bounded: dict[Any, float]
     seconds: dict[Any, float]
     leaks: bool
@@ -109,10 +111,15 @@ def make(
     source, train, test = (part.with_values(scale.apply(scaling.value, part.x_NxRxT)) for part in (source, train, test))
     units = (scaling.value.low, scaling.value.high - scaling.value.low)
     about = {"codec": plan.codec, "directory": directory, "title": title, "units": units}
-    made = Made(scaling, train, test, {}, {}, {}, {}, leaks)
+    made = Made(scaling, train, test, {}, {}, {}, {}, {}, leaks)
     for candidate in candidates:
-        if candidate.real == "reconstructed":
-            _learn(keys[0], made, source, _reconstruction_of(candidate), about)
+        codec = dict(candidate.options).get("codec", plan.codec)
+        if candidate.real == "reconstructed" and codec not in made.rebuilt:
+            # Under the key that generators have, so that they share it.
+            fitted = codecs.fit(
+                keys[0], source, codec, **{name: about[name] for name in ("directory", "title", "units")}
+            )
+            made.rebuilt[codec] = codecs.reconstruct(fitted, train)
         if not candidate.generator or key_of(candidate) in made.draws:
             continue
         start, key = time.perf_counter(), key_of(candidate)
@@ -134,10 +141,6 @@ def _learn(key: Array, made: Made, source: Part, which: Any, about: Mapping[str,
         given = {option: value for option, value in about.items() if option in known} | dict(options)
         made.generators[which] = GENERATORS[name].fit(key, source, **given)
     return made.generators[which]
-
-
-def _reconstruction_of(candidate: Candidate) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    return "reconstruction", tuple((name, value) for name, value in candidate.options if name == "codec")
 
 
 def score(
@@ -173,8 +176,7 @@ def score(
     for candidate in candidates:
         note, real = Description(False, ""), made.train
         if candidate.real == "reconstructed":
-            rebuilt = made.generators[_reconstruction_of(candidate)]
-            real = GENERATORS["reconstruction"].sample(keys[1], rebuilt, made.train.labels_N)
+            real = made.rebuilt[dict(candidate.options).get("codec", plan.codec)]
         synthetic = made.draws.get(key_of(candidate))
         if synthetic is not None:
             note = GENERATORS[candidate.generator].describe(made.generators[key_of(candidate)])
@@ -211,7 +213,7 @@ def _judge(
         guard.check_unseen(made.test, training)
     n_synthetic = len(training) - (len(made.train) if candidate.real != "none" else 0)
     start = time.perf_counter()
-    judges = classify.fit_all(configs, training, seed)
+    judges = classify.fit_all(configs, training, seed, len(made.train))
     seconds = (time.perf_counter() - start) / len(configs)
     rows = []
     for config, judge in zip(configs, judges, strict=True):

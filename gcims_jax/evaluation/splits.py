@@ -128,7 +128,13 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
     if not splits:
         return []
     grouped = repeated(train.groups_N)
-    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(INNER, shuffle=True, random_state=seed)
+    parts = min(INNER, int(np.bincount(train.labels_N).max()), len(np.unique(train.groups_N)))
+    if parts < 2:
+        raise InputError(
+            f"inner splits: expected a class with 2 training records or more and 2 groups, to choose by, got {len(train)} records of "
+            f"{len(np.unique(train.labels_N))} classes; measure more records, or take fewer folds"
+        )
+    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
         warnings.simplefilter("ignore", UserWarning)

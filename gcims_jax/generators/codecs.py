@@ -23,7 +23,7 @@ from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import check_part
-from gcims_jax.parts import Learned, Origin, Part
+from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
 
@@ -142,8 +142,7 @@ def reconstruct(codec: Learned, part: Part) -> Part:
 
 
 def _in_other_form(codec: Learned, part: Part, values: np.ndarray) -> Part:
-    origin = Origin(*(ours | theirs for ours, theirs in zip(part.origin, codec.origin, strict=True)))
-    return dataclasses.replace(part.with_values(values), origin=origin)
+    return part.seen_through(codec.origin, values)
 
 
 def _checked(part: Part, config: CodecOption) -> Part:

@@ -52,17 +52,12 @@ def classifiers_of(lines: Sequence[Line]) -> list[str]:
     return list(dict.fromkeys(line["classifier"] for line in lines))
 
 
-def verdict_block(question: str, text: str, word: str = "", banner: str = "") -> str:
-    """What a page leads with: the banner of what leaks, the question, the word in its colour, and sentences, a line each."""
+def verdict_block(question: str, text: str, word: str = "") -> str:
+    """What a page leads with: the question, the word in its colour, and sentences, a line each."""
     colour = word.split(":")[0].replace(" ", "-")
     head = f"<h1>{html.escape(word.capitalize())}</h1>" if word else ""
     sentences = "".join(f"<p>{html.escape(line)}</p>" for line in text.split("\n"))
-    return f'{banner_block(banner)}<div class="verdict {colour}"><p>{html.escape(question)}</p>{head}{sentences}</div>'
-
-
-def banner_block(banner: str) -> str:
-    """The yellow banner; nothing where nothing leaks."""
-    return f'<div class="leak"><b>{html.escape(banner)}</b></div>' if banner else ""
+    return f'<div class="verdict {colour}"><p>{html.escape(question)}</p>{head}{sentences}</div>'
 
 
 def panels(lines: Sequence[Line], draw: Callable[[Axes, list[Line], str, str], None], **options: Any) -> Figure:

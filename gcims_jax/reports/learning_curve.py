@@ -61,7 +61,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         for line in summary["lines"]
     ]  # fmt: skip
     parts = [
-        verdict_block("What are synthetic records worth in real ones?", summary["sentence"], banner=summary["banner"]),
+        verdict_block("What are synthetic records worth in real ones?", summary["sentence"]),
         image(images["curve"], "scores by number of training records"),
         f"<p>Mean over {summary['folds']} folds; bars: 95 % interval of the change against none.</p>",
         table(

@@ -43,7 +43,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         for line in summary["lines"]
     ]
     parts = [
-        verdict_block("Do small classes gain most?", summary["sentence"], banner=summary["banner"]),
+        verdict_block("Do small classes gain most?", summary["sentence"]),
         image(images["minority"], "change of recall by class size"),
         f"<p>Classifier {summary['classifier']}, ratio {summary['ratio']:g}; mean over {summary['folds']} folds; "
         "each dot is a class, the line a fit by class size.</p>",

@@ -36,6 +36,13 @@ def write_page(workdir: Path, page: str) -> None:
     temporary.replace(workdir / "report.html")
 
 
+def put_banner(workdir: Path, banner: str) -> None:
+    """Puts the yellow banner of what leaks on top of ``report.html``, whatever page it is."""
+    page = (workdir / "report.html").read_text(encoding="utf-8")
+    block = f'<div class="leak"><b>{html.escape(banner)}</b></div>'
+    write_page(workdir, page.replace("<body>", f"<body>\n{block}", 1))
+
+
 def render_page(title: str, parts: Sequence[str]) -> str:
     """One self-contained page of HTML parts."""
     return _PAGE.format(title=html.escape(title), body="\n".join(parts))

@@ -47,7 +47,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         for line in summary["lines"]
     ]  # fmt: skip
     parts = [
-        verdict_block("How many synthetic records?", summary["sentence"], banner=summary["banner"]),
+        verdict_block("How many synthetic records?", summary["sentence"]),
         image(images["ratio"], "change of scores by ratio"),
         f"<p>Mean over {summary['folds']} folds, band: 95 % interval. The best ratio is read off the same folds that score "
         "it; a run that must not be optimistic chooses it inside (leaderboard).</p>",

@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import pytest
 from conftest import TINY_METHOD, make_records
-from gcims_jax.generators.codecs import Tucker
 
 from gcims_jax import InputError, parts
 from gcims_jax.evaluation import guard, scoring, splits
@@ -22,6 +21,7 @@ from gcims_jax.evaluation.candidates import (
 )
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.evaluation.scoring import Plan
+from gcims_jax.generators.codecs import Tucker
 
 PART = parts.from_records(make_records((18, 9)))
 TRAIN, TEST = PART.take([*range(12), *range(18, 24)]), PART.take([*range(12, 18), *range(24, 27)])
@@ -144,9 +144,9 @@ def test_votes_ask_for_warped_copies_and_add_no_training_record():
 def test_training_sets_hold_what_their_names_say():
     seen = {}
 
-    def spy(configs, part, seed):
+    def spy(configs, part, seed, n_real):
         seen[len(seen)] = part
-        return real(configs, part, seed)
+        return real(configs, part, seed, n_real)
 
     real = scoring.classify.fit_all
     codec = (("codec", Tucker(3)),)

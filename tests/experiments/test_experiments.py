@@ -296,7 +296,7 @@ def test_diagnostics_leave_a_page_and_figures(data, cache, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "cannot be decided with 6 records" in done.stdout and "Of 2 classes: 2 too small to decide" in done.stdout
     found = json.loads((folder / "diagnostics.json").read_text())
-    assert {"dataset", "protocol", "latent", "classes", "samplers", "timing"} == set(found)
+    assert {"dataset", "protocol", "latent", "classes", "samplers", "timing", "banner"} == set(found)
     assert list(found["samplers"]) == ["training records", "gaussian", "smote"]
     for entry in found["samplers"].values():
         assert entry["distance"] > 0.0 < entry["spread"] and 0.0 < entry["p_value"] <= entry["adjusted"] <= 1.0
