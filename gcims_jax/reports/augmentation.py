@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.preprocessing.scale import Scaling
 from gcims_jax.records import Axis
-from gcims_jax.reports.comparisons import points, verdict_block
+from gcims_jax.reports.blocks import verdict_block
+from gcims_jax.reports.comparisons import points
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
 

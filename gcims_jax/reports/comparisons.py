@@ -52,14 +52,6 @@ def classifiers_of(lines: Sequence[Line]) -> list[str]:
     return list(dict.fromkeys(line["classifier"] for line in lines))
 
 
-def verdict_block(question: str, text: str, word: str = "") -> str:
-    """What a page leads with: the question, the word in its colour, and sentences, a line each."""
-    colour = word.split(":")[0].replace(" ", "-")
-    head = f"<h1>{html.escape(word.capitalize())}</h1>" if word else ""
-    sentences = "".join(f"<p>{html.escape(line)}</p>" for line in text.split("\n"))
-    return f'<div class="verdict {colour}"><p>{html.escape(question)}</p>{head}{sentences}</div>'
-
-
 def panels(lines: Sequence[Line], draw: Callable[[Axes, list[Line], str, str], None], **options: Any) -> Figure:
     """A row of panels per classifier, a column per score; ``draw(ax, lines of the classifier, score, title)``."""
     classifiers = classifiers_of(lines)

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.comparisons import (
     TITLES,
     Line,
@@ -18,7 +19,6 @@ from gcims_jax.reports.comparisons import (
     p_holm,
     points,
     total,
-    verdict_block,
 )
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 

@@ -7,18 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gcims_jax.reports.comparisons import (
-    TITLES,
-    Line,
-    about,
-    best_line,
-    change,
-    classifiers_of,
-    label,
-    panels,
-    points,
-    verdict_block,
-)
+from gcims_jax.reports.blocks import verdict_block
+from gcims_jax.reports.comparisons import TITLES, Line, about, best_line, change, classifiers_of, label, panels, points
 from gcims_jax.reports.page import image, render_page, save_figures, table, write_page
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gcims_jax.evaluation import results
-from gcims_jax.reports.comparisons import Summary, about, label, verdict_block
+from gcims_jax.reports.blocks import verdict_block
+from gcims_jax.reports.comparisons import Summary, about, label
 from gcims_jax.reports.page import GREY, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
 

@@ -4,7 +4,7 @@ Lipman et al., arXiv 2210.02747, with straight conditional paths x_t = (1-t)·no
 Heun's method with a fixed number of steps.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from flax import linen as nn
 from gcims_jax.parts import Part
 from gcims_jax.samplers import subspace
 from gcims_jax.samplers.contract import class_positions, class_statistics
-from gcims_jax.samplers.subspace import Subspace
+from gcims_jax.samplers.subspace import Trained
 
 Array = jax.Array
 
@@ -37,21 +37,7 @@ class _Velocity(nn.Module):
         return nn.Dense(self.coordinates, kernel_init=nn.initializers.zeros)(h)
 
 
-class Flow(NamedTuple):
-    """Fitted state, a pytree.
-
-    Attributes:
-      classes_K: integer labels seen in fit, sorted.
-      subspace: coordinates that the field moves.
-      params: its weights.
-    """
-
-    classes_K: Array
-    subspace: Subspace
-    params: Any
-
-
-def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -> Flow:
+def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -> Trained:
     """Trains the field on whitened deviations from the class means.
 
     Args:
@@ -68,7 +54,7 @@ def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -
     network = _Velocity(coordinates_NxQ.shape[1], len(stats.classes_K))
     params = network.init(jax.random.key(seed), jnp.zeros((1, network.coordinates)), jnp.zeros(1), jnp.zeros(1, int))
     params = subspace.minimise(_loss, params, seed, coordinates_NxQ, stats.positions_N, steps=steps)
-    return Flow(space.classes_K, space, params)
+    return Trained(space.classes_K, space, params)
 
 
 def _loss(params: Any, key: Array, x_BxQ: Array, positions_B: Array) -> Array:
@@ -86,13 +72,13 @@ def _network_of(params: Any, coordinates: int) -> _Velocity:
     return _Velocity(coordinates, params["params"]["first"]["kernel"].shape[0] - coordinates - 2)
 
 
-def sample(key: Array, state: Flow, labels_S: Array) -> Array:
+def sample(key: Array, state: Trained, labels_S: Array) -> Array:
     """One draw per label, S×d×d."""
     return _draw(key, state, class_positions(state.classes_K, labels_S))
 
 
 @jax.jit
-def _draw(key: Array, state: Flow, positions_S: Array) -> Array:
+def _draw(key: Array, state: Trained, positions_S: Array) -> Array:
     noise_key, rest_key = jax.random.split(key)
     coordinates = len(state.subspace.basis_QxP)
     network = _network_of(state.params, coordinates)

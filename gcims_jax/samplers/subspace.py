@@ -36,6 +36,20 @@ class Subspace(NamedTuple):
     rest_RxP: Array
 
 
+class Trained(NamedTuple):
+    """Fitted state of a network of such coordinates, a pytree.
+
+    Attributes:
+      classes_K: integer labels seen in fit, sorted.
+      subspace: coordinates that the network models.
+      params: its weights.
+    """
+
+    classes_K: Array
+    subspace: Subspace
+    params: Any
+
+
 def span(stats: ClassStatistics, directions: int) -> tuple[Subspace, np.ndarray]:
     """The subspace and the records' whitened coordinates N×Q in it; Q is at most ``directions``.
 

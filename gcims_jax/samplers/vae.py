@@ -1,6 +1,6 @@
 """A small class-conditional variational autoencoder over the whitened latents (Kingma & Welling, arXiv 1312.6114)."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from flax import linen as nn
 from gcims_jax.parts import Part
 from gcims_jax.samplers import subspace
 from gcims_jax.samplers.contract import class_positions, class_statistics
-from gcims_jax.samplers.subspace import Subspace
+from gcims_jax.samplers.subspace import Trained
 
 Array = jax.Array
 
@@ -45,21 +45,7 @@ class _Network(nn.Module):
         return jnp.mean(misfit_B + divergence_B)
 
 
-class Vae(NamedTuple):
-    """Fitted state, a pytree.
-
-    Attributes:
-      classes_K: integer labels seen in fit, sorted.
-      subspace: coordinates that the network models.
-      params: its weights.
-    """
-
-    classes_K: Array
-    subspace: Subspace
-    params: Any
-
-
-def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -> Vae:
+def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -> Trained:
     """Trains the network on whitened deviations from the class means.
 
     Args:
@@ -77,7 +63,7 @@ def fit(part: Part, *, directions: int = 32, steps: int = 1500, seed: int = 0) -
     key = jax.random.key(seed)
     params = network.init(key, key, jnp.zeros((1, network.coordinates)), jnp.zeros(1, int))
     params = subspace.minimise(_loss, params, seed, coordinates_NxQ, stats.positions_N, steps=steps)
-    return Vae(space.classes_K, space, params)
+    return Trained(space.classes_K, space, params)
 
 
 def _loss(params: Any, key: Array, x_BxQ: Array, positions_B: Array) -> Array:
@@ -89,13 +75,13 @@ def _network_of(params: Any, coordinates: int) -> _Network:
     return _Network(coordinates, params["params"]["decoder"]["layers_0"]["kernel"].shape[0] - CODE)
 
 
-def sample(key: Array, state: Vae, labels_S: Array) -> Array:
+def sample(key: Array, state: Trained, labels_S: Array) -> Array:
     """One draw per label, S×d×d."""
     return _draw(key, state, class_positions(state.classes_K, labels_S))
 
 
 @jax.jit
-def _draw(key: Array, state: Vae, positions_S: Array) -> Array:
+def _draw(key: Array, state: Trained, positions_S: Array) -> Array:
     code_key, noise_key, rest_key = jax.random.split(key, 3)
     network = _network_of(state.params, len(state.subspace.basis_QxP))
     code_SxC = jax.random.normal(code_key, (len(positions_S), CODE))

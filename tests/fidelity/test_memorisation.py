@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from made_sets import population
 from scipy import stats
 
 from gcims_jax import InputError, parts
@@ -15,19 +16,8 @@ NEAR = "near copies of training records"
 
 def sides(make, seed=0, copies=1):
     """Training, held-out and synthetic records of a small population; samples measured ``copies`` times."""
-    rng, source = np.random.default_rng((11, seed)), populations.population(seed)
-
-    def measure(labels):
-        x = np.repeat(populations.draw_records(rng, source, labels[::copies]), copies, axis=0)
-        return x + rng.normal(0.0, 0.1, x.shape) * (copies > 1)
-
-    def records(count, name):
-        labels = np.repeat(populations.class_labels(4 * count), copies)
-        return parts.from_arrays(measure(labels), labels, [f"{name} {i // copies}" for i in range(len(labels))])
-
-    train, held_out = records(24 // copies, "train"), records(6 // copies, "held out")
-    x = make(rng, train.x_NxRxT, measure(np.repeat(train.labels_N, copies))[::copies])
-    return train, held_out, parts.synthetic(x, train.labels_N, train.origin)
+    rng, train, held_out, new = population((11, seed), 24 // copies, 6 // copies, copies)
+    return train, held_out, parts.synthetic(make(rng, train.x_NxRxT, new), train.labels_N, train.origin)
 
 
 def checked(make, seed=0, exchanges=99, copies=1):

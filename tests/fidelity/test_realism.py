@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from made_sets import population
 from scipy import stats
 
 from gcims_jax import InputError, parts
-from gcims_jax.evaluation import populations
 from gcims_jax.evaluation.guard import LeakError
 from gcims_jax.fidelity import distances, energy, found_peaks, peaks, realism
 from gcims_jax.fidelity.exchange import exchange
@@ -43,26 +43,10 @@ def fresh(rng, x, labels):
     return draw(rng, labels)
 
 
-def population(seed, copies=1):
-    """A few records of the populations that the verdict is tried on, each measured ``copies`` times, and fresh ones."""
-    rng, source = np.random.default_rng((9, seed)), populations.population(seed)
-
-    def measure(labels):
-        x = np.repeat(populations.draw_records(rng, source, labels[::copies]), copies, axis=0)
-        return x + rng.normal(0.0, 0.1, x.shape) * (copies > 1)
-
-    def records(count, name):
-        labels = np.repeat(populations.class_labels(4 * count), copies)
-        return parts.from_arrays(measure(labels), labels, [f"{name} {i // copies}" for i in range(len(labels))])
-
-    train, held_out = records(24, "train"), records(6, "held out")
-    return train, held_out, measure(np.repeat(train.labels_N, copies))[::copies]
-
-
 def count_marked(seeds, copies=1):
     found = []
     for seed in seeds:
-        train, held_out, x = population(seed, copies)
+        _, train, held_out, x = population((9, seed), copies=copies)
         synthetic = parts.synthetic(x, train.labels_N, train.origin)
         found.append(realism.marked(realism.table(seed, train, held_out, synthetic, controls=False).measures))
     return sum(map(bool, found))
@@ -93,7 +77,7 @@ def test_controls_run_in_every_table():
 
 
 def test_a_generator_that_varies_too_little_is_marked():
-    train, held_out, _ = population(0)
+    _, train, held_out, _ = population((9, 0))
     x = train.x_NxRxT.copy()
     for k in np.unique(train.labels_N):
         own = train.labels_N == k
