@@ -7,7 +7,7 @@ import pytest
 from conftest import make_records
 
 from configs import base
-from experiments import codec_ablation, instrument_peaks, latent_dimension, reconstruction, settings
+from experiments import codec_ablation, instrument_peaks, job, latent_dimension, reconstruction, settings
 from experiments.job import Job
 from gcims_jax import InputError, io
 from gcims_jax.simulation import gcims
@@ -42,10 +42,10 @@ def test_splits_are_folds_or_draws_of_so_many_training_records(config):
 def test_unknown_groups_and_impossible_latents_stop_before_anything_is_trained(config, tmp_path):
     config.codec_study.groups = ("loss", "magic")
     with pytest.raises(InputError, match="codec_study.groups"):
-        codec_ablation.run(settings.prepare(config), 0, tmp_path / "a", {}, {})
+        codec_ablation.run(Job(settings.prepare(config), tmp_path / "a", {}, {}))
     config.codec_study.latents = (3, 99)
     with pytest.raises(InputError, match="got 99"):
-        latent_dimension.run(settings.prepare(config), 0, tmp_path / "b", {}, {})
+        latent_dimension.run(Job(settings.prepare(config), tmp_path / "b", {}, {}))
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
@@ -57,7 +57,7 @@ def test_finished_rows_are_read_and_not_made_again(tmp_path):
         return {"mse": 0.5}
 
     for _ in range(2):
-        assert reconstruction.kept(tmp_path / "row.json", make) == {"mse": 0.5}
+        assert job.kept(tmp_path / "row.json", make) == {"mse": 0.5}
     assert len(made) == 1
 
 
@@ -154,7 +154,7 @@ def test_records_without_two_recordings_in_them_are_refused(one_record, tmp_path
         one_record.preprocess.fast_range = ""
     one_record.update_from_flattened_dict({option: value})
     with pytest.raises(InputError, match=message):
-        instrument_peaks.run(settings.prepare(one_record), 0, tmp_path / "study", {}, {})
+        instrument_peaks.run(Job(settings.prepare(one_record), tmp_path / "study", {}, {}))
     assert not (tmp_path / "study").exists()
 
 

@@ -66,7 +66,7 @@ def test_the_same_command_goes_on_and_ends_with_the_same_figures(sane, tmp_path)
 def test_too_few_records_and_unknown_classes_are_refused_before_training(tmp_path):
     config = prepared(tmp_path, (9, 6))
     with pytest.raises(InputError, match="comparisons of 10 records a side, one of each class and group, got 5"):
-        synthetic_sanity.run(settings.prepare(config), 0, tmp_path / "run", {}, {})
+        synthetic_sanity.run(Job(settings.prepare(config), tmp_path / "run", {}, {}))
     assert not (tmp_path / "run").exists()
     config.sanity_class = "class_7"
     with pytest.raises(InputError, match="sanity_class: expected one of class_0, class_1, got 'class_7'"):
@@ -97,4 +97,4 @@ def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
     assert {cell: cell.read_bytes() for cell in cells} == before
     wrong = setup._replace(calibration={**setup.calibration, "planted_data_sets": 1})
     with pytest.raises(InputError, match="2 or more data sets"):
-        calibrate_verdict.run(wrong, 0, folder, {}, {})
+        calibrate_verdict.run(Job(wrong, folder, {}, {}))
