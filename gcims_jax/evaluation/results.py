@@ -55,7 +55,7 @@ def comparison(
     """
     tested_RxN = with_.predicted_RxN >= 0
     right, before = (side.predicted_RxN == truth.labels_N for side in (with_, without))
-    gain_RxN = np.where(tested_RxN, right.astype(float) - before, np.nan)
+    gain_RxN = verdict.gains(with_.predicted_RxN, without.predicted_RxN, truth.labels_N)
     weights_N = verdict.balance_weights(truth.labels_N)
     found = {
         "accuracy": verdict.decide(gain_RxN, with_.model_RxN, truth.groups_N),
@@ -135,9 +135,7 @@ def points(delta: float, ci95: Sequence[float]) -> str:
 
 def per_class(with_: Chosen, without: Chosen, truth: Truth) -> dict[str, Any]:
     """Change of each class's recall; p-values adjusted for the number of classes."""
-    tested_RxN = with_.predicted_RxN >= 0
-    right, before = (side.predicted_RxN == truth.labels_N for side in (with_, without))
-    gain_RxN = np.where(tested_RxN, right.astype(float) - before, np.nan)
+    gain_RxN = verdict.gains(with_.predicted_RxN, without.predicted_RxN, truth.labels_N)
     changes = {}
     for k, name in enumerate(truth.classes):
         own = truth.labels_N == k

@@ -108,7 +108,7 @@ def make(
     scaling = parts.learn(scale.fit, source, config=plan.preprocess)
     if not leaks:
         guard.check_unseen(test, scaling)
-    source, train, test = (part.with_values(scale.apply(scaling.value, part.x_NxRxT)) for part in (source, train, test))
+    source, train, test = (scale.apply_to(scaling.value, part) for part in (source, train, test))
     units = (scaling.value.low, scaling.value.high - scaling.value.low)
     about = {"codec": plan.codec, "directory": directory, "title": title, "units": units}
     made = Made(scaling, train, test, {}, {}, {}, {}, {}, leaks)
