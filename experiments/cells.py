@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -18,6 +19,7 @@ from gcims_jax.evaluation import answers, scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
+from gcims_jax.evaluation.splits import Fold
 
 
 def run(
@@ -28,6 +30,7 @@ def run(
     inner: int = 0,
     records_per_class: int = 0,
     tag: str = "cells",
+    enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
     """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
 
@@ -38,6 +41,7 @@ def run(
       inner: splits of each training part, to choose by; 0 chooses nothing.
       records_per_class: most training records of a class; 0 keeps all.
       tag: name of the folder of these cells.
+      enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
     paths = {
@@ -45,23 +49,11 @@ def run(
         for index in range(len(setup.folds))
         for candidate in candidates
     }
-    missing = sum(not path.exists() for path in paths.values())
+    missing, result = sum(not path.exists() for path in paths.values()), []
     with tqdm(total=missing, desc=f"{tag}: cells that remain", unit="cell", disable=not missing) as bar:
         for index, fold in enumerate(setup.folds):
             remaining = [candidate for candidate in candidates if not paths[candidate.name, index].exists()]
-            if not remaining:
-                continue
-            train, test = setup.part.take(fold.train), setup.part.take(fold.test)
-            train = splits.thin(train, records_per_class, setup.seed + index)
-            score = functools.partial(
-                scoring.score_fold,
-                splits.fold_keys(setup.seed, "strict", index),
-                train=train,
-                test=test,
-                plan=plan,
-                seed=setup.seed + index,
-                inner=splits.inner_splits(train, inner, setup.seed + index),
-            )
+            score = _scorer(job, index, plan, inner, records_per_class) if remaining else None
             # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
             with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
                 futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
@@ -69,10 +61,37 @@ def run(
                     write_text(paths[futures[done].name, index], to_json(done.result()))
                     bar.set_postfix_str(futures[done].name)
                     bar.update()
-    return [
-        answers.gather(fold, [json.loads(paths[candidate.name, index].read_text()) for candidate in candidates])
-        for index, fold in enumerate(setup.folds)
-    ]
+            cells = [json.loads(paths[candidate.name, index].read_text()) for candidate in candidates]
+            result.append(answers.gather(fold, cells))
+            if _ends_repeat(setup.folds, index) and enough(result):
+                break
+    return result
+
+
+def _scorer(job: Job, index: int, plan: Plan, inner: int, records_per_class: int) -> Callable[..., dict[str, Any]]:
+    """Scores candidates in a fold, and on inner splits of its training part."""
+    setup, fold, seed = job.setup, job.setup.folds[index], job.setup.seed + index
+    train = splits.thin(setup.part.take(fold.train), records_per_class, seed)
+    return functools.partial(
+        _timed_score,
+        splits.fold_keys(setup.seed, "strict", index),
+        train=train,
+        test=setup.part.take(fold.test),
+        plan=plan,
+        seed=seed,
+        inner=splits.inner_splits(train, inner, seed),
+    )
+
+
+def _timed_score(*arguments: Any, **options: Any) -> dict[str, Any]:
+    """``scoring.score_fold``, with the seconds that it took."""
+    start = time.perf_counter()
+    cell = scoring.score_fold(*arguments, **options)
+    return cell | {"wall_seconds": time.perf_counter() - start}
+
+
+def _ends_repeat(folds: Sequence[Fold], index: int) -> bool:
+    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat
 
 
 def run_together(
@@ -83,6 +102,7 @@ def run_together(
     *,
     measure: Callable[[Made], dict[str, Any]],
     tell: Callable[[int, FoldAnswers], str],
+    enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
     """Answers of candidates that share a generator, one file per fold; unfinished codecs are checkpoints.
 
@@ -93,6 +113,7 @@ def run_together(
       plan: how they are scored.
       measure: adds figures to each cell.
       tell: a line to print after each fold.
+      enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
     folder = job.workdir / "checkpoints" / protocol
@@ -103,10 +124,12 @@ def run_together(
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
-                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
+                cell = _timed_score(*arguments, seed, measure=measure, **options)
             write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
+        if _ends_repeat(setup.folds, index) and enough(result):
+            break
     return result
 
 

@@ -38,6 +38,9 @@ AUTO_POINTS = 96
 FRACTIONS = ("ridge", "alpha", "bandwidth")
 # Experiments that split in a way of their own, one record or one class among them.
 OWN_SPLITS = ("instrument_peaks",)
+# Experiments that may end when more repeats cannot change the word, and the most repeats that they do.
+BUDGETED = ("augment", "augmentation", "leaderboard")
+MOST_REPEATS = 20
 MODES = ("proportional", "balanced")
 CODECS = ("tucker", "transformers")
 REPLICATES_LEAK = (
@@ -181,6 +184,7 @@ class Setup(NamedTuple):
     calibration: dict[str, Any]
     sanity_class: str
     also_write: tuple[str, ...]
+    budget_minutes: float = 0.0
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -201,6 +205,12 @@ def prepare(config: ConfigDict) -> Setup:
     also_write = tuple(config.also_write)
     if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
         raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
+    budget = config.protocol.budget_minutes
+    if budget < 0.0 or (budget and config.experiment not in BUDGETED):
+        raise InputError(
+            f"protocol.budget_minutes: expected minutes above 0 in {', '.join(BUDGETED)}, or 0 for no budget, got {budget:g} in "
+            f"{config.experiment}"
+        )
     records = data.load(config.data, config.seed)
     if config.sanity_class and config.sanity_class not in records.labels:
         raise InputError(
@@ -235,6 +245,7 @@ def prepare(config: ConfigDict) -> Setup:
         calibration=config.calibration.to_dict(),
         sanity_class=config.sanity_class,
         also_write=also_write,
+        budget_minutes=budget,
     )
 
 
@@ -245,7 +256,8 @@ def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> li
     if 2 <= groups < folds:
         print(f"{groups} groups that stay together: {groups} folds instead of {folds}", flush=True)
         folds = groups
-    return make_folds(labels_N, groups_N, folds=folds, repeats=config.protocol.repeats, seed=config.seed)
+    repeats = config.protocol.repeats or (MOST_REPEATS if config.protocol.budget_minutes else 1)
+    return make_folds(labels_N, groups_N, folds=folds, repeats=repeats, seed=config.seed)
 
 
 def about_data(setup: Setup) -> dict[str, str]:

@@ -1,13 +1,14 @@
 """Studies of usefulness: each a table of candidates, doses and folds, a summary and a page."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from experiments import cells
+from experiments import budget, cells
 from experiments.job import Job
 from gcims_jax.evaluation import predictions, results, splits
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
@@ -28,11 +29,13 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     """
     start = time.perf_counter()
     setup = job.setup
-    folds = choose_inside(job)
     truth = setup.truth
     plain = {candidate.name for candidate in candidates_of(job) if candidate.is_plain}
+    sides = functools.partial(results.best_sides, truth=truth, is_plain=plain.__contains__)
+    folds = choose_inside(job, functools.partial(budget.enough, setup, sides))
     summary = {
         **_about(job),
+        "folds": len(folds),
         "lines": results.lines(folds, truth, leaks=bool(setup.banner)),
         "context": results.context(folds, truth, plain.__contains__, leaks=bool(setup.banner)),
     }
@@ -44,9 +47,9 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     return leaderboard_page.sentence(summary)
 
 
-def choose_inside(job: Job) -> list[FoldAnswers]:
+def choose_inside(job: Job, enough: Callable[[list[FoldAnswers]], bool]) -> list[FoldAnswers]:
     """Answers of every candidate, with those of inner splits to choose by."""
-    return cells.run(job, candidates_of(job), plan_of(job), inner=job.setup.study.inner_splits)
+    return cells.run(job, candidates_of(job), plan_of(job), inner=job.setup.study.inner_splits, enough=enough)
 
 
 def ratio(job: Job) -> str:

@@ -72,7 +72,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
     sides = {"best without synthetic records": "plain", "best with synthetic records": "augmented"}
     cautious = compared["cautious"]
     parts = [
-        verdict_block("Which generator helps?", sentence(summary), word),
+        verdict_block("Which generator helps?", sentence(summary), word, compared["smallest_visible"]),
         "<h2>Change on held-out real records</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy by generator"),
         f"<p>Against the same classifier without synthetic records; mean over {summary['folds']} folds and 95 % interval. "
