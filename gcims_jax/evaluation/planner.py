@@ -218,7 +218,7 @@ def summarise(seen: Seen, room: float, units: str = "records") -> dict[str, Any]
       See ``tell``.
     """
     if round(seen.design.size) > FEWEST and seen.changed < FEWEST:
-        return _untold(units, f"answers to only {seen.changed} {units} changed")
+        return _untold(units, f"answers changed in {seen.changed or 'none'} of {round(seen.design.size)} {units}")
     return tell([seen], seen.design, room, units)
 
 

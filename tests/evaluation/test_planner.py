@@ -89,7 +89,7 @@ def test_summaries_say_the_gain_with_its_interval_or_why_not():
     assert low < found["gain"] < high and found["gain_with_more"] < found["gain"] and found["more"] == 25
     assert planner.sentence(found).startswith(f"With these records a gain of {planner.points(found['gain'])} points")
     for reason, untold in {
-        "0 records changed": planner.summarise(planner.see(np.zeros((2, 50)), answers(0, 2, 50)[1]), 0.4),
+        "none of 50 records": planner.summarise(planner.see(np.zeros((2, 50)), answers(0, 2, 50)[1]), 0.4),
         "left to gain": planner.summarise(seen, 0.02),
         "only 5 groups": planner.summarise(planner.see(*answers(0, records=100, group=20)), 0.4, "groups"),
     }.items():
