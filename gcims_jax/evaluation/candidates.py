@@ -8,6 +8,8 @@ import numpy as np
 
 from gcims_jax.errors import InputError
 from gcims_jax.generators import GENERATORS
+from gcims_jax.phase import registration
+from gcims_jax.preprocessing.scale import Compression
 
 REAL = ("original", "reconstructed", "none")
 INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
@@ -99,6 +101,22 @@ def parse_candidate(text: str) -> Candidate:
         raise InputError(
             f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"
         )
+    return candidate
+
+
+def fit_grid(candidate: Candidate, compression: Compression) -> Candidate:
+    """The candidate for records of a grid; where drift times count from the reactant ion peak, its warps leave that alone.
+
+    Raises:
+      InputError: a grid that it cannot work on.
+    """
+    if candidate.generator != "phase_amplitude":
+        return candidate
+    registration.check_shape(compression.shape, registration.RegistrationConfig())
+    axis = compression.fast
+    if axis.name == "relative_drift_time" and "anchor" not in dict(candidate.options):
+        anchor = float((1.0 - axis.values[0]) / (axis.values[-1] - axis.values[0]))
+        return dataclasses.replace(candidate, options=(*candidate.options, ("anchor", anchor)))
     return candidate
 
 
