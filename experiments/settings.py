@@ -18,9 +18,10 @@ from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation.answers import Truth
 from gcims_jax.evaluation.splits import PROTOCOLS, Fold, leave_one_group_out, make_folds
+from gcims_jax.identity import merge_groups
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
-from gcims_jax.records import Records, merge_groups
+from gcims_jax.records import Records
 from gcims_jax.simulation import gcims
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.

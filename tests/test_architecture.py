@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may use those of the floors below it, and its own.
 FLOORS = [
-    {"errors"},
+    {"errors", "identity"},
     {"records", "linalg", "batches"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
