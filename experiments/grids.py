@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation.candidates import PLAIN, fit_grid, parse_candidate
+from gcims_jax.evaluation.candidates import PLAIN, on_grid, parse_candidate
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.evaluation.study import Study, doses_of
 from gcims_jax.generators.codecs import Tucker
@@ -64,7 +64,7 @@ def read_study(config: ConfigDict, codec: CodecConfig, compression: scale.Compre
         raise InputError(f"study.codec: expected one of {', '.join(CODECS)}, got {options.codec!r}")
     names = [name for name in options.candidates if name != PLAIN.name]
     return Study(
-        candidates=(PLAIN, *(fit_grid(parse_candidate(name), compression) for name in names)),
+        candidates=(PLAIN, *(on_grid(parse_candidate(name), compression) for name in names)),
         doses=doses_of(options.ratios, options.modes),
         classifiers=tuple(ClassifierConfig(**{**config.classifier, "name": name}) for name in options.classifiers),
         codec=Tucker(codec.latent) if options.codec == "tucker" else codec,

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,17 +15,16 @@ from experiments.method import Method, read_method
 from gcims_jax import io, parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation.answers import Truth
-from gcims_jax.evaluation.splits import PROTOCOLS, Fold, leave_one_group_out, make_folds
+from gcims_jax.evaluation.answers import Truth, truth_of
+from gcims_jax.evaluation.splits import PROTOCOLS, Fold, leave_one_group_out, make_folds, possible_folds
 from gcims_jax.identity import merge_groups
 from gcims_jax.parts import Part
-from gcims_jax.preprocessing import scale
+from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
 from gcims_jax.simulation import gcims
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
-AUTO_POINTS = 96
 # Experiments that split in a way of their own, one record or one class among them.
 OWN_SPLITS = ("instrument_peaks",)
 REPLICATES_LEAK = (
@@ -112,7 +110,7 @@ def prepare(config: ConfigDict) -> Setup:
     return Setup(
         records=records,
         part=part,
-        truth=Truth(part.labels_N, part.groups_N, [str(name) for name in records.classes]),
+        truth=truth_of(records, part),
         compression=compression,
         method=method,
         protocols=protocols,
@@ -132,10 +130,9 @@ def prepare(config: ConfigDict) -> Setup:
 def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold]:
     if config.protocol.leave_one_group_out:
         return leave_one_group_out(labels_N, groups_N)
-    folds, groups = config.protocol.folds, len(np.unique(groups_N))
-    if 2 <= groups < folds:
-        print(f"{groups} groups that stay together: {groups} folds instead of {folds}", flush=True)
-        folds = groups
+    folds = possible_folds(groups_N, config.protocol.folds)
+    if folds < config.protocol.folds:
+        print(f"{folds} groups that stay together: {folds} folds instead of {config.protocol.folds}", flush=True)
     return make_folds(labels_N, groups_N, folds=folds, repeats=config.protocol.repeats, seed=config.seed)
 
 
@@ -158,9 +155,8 @@ def _digest(texts: Sequence[str]) -> str:
 
 
 def _resolve_preprocess(config: ConfigDict, records: Records) -> scale.PreprocessConfig:
-    """Replaces "auto" ranges and levels by what they mean for these records."""
+    """Replaces "auto" ranges and levels of -1 by what they mean for these records."""
     options: dict[str, Any] = dict(config.preprocess)
-    align = options.pop("align")
     for which, axis in (("slow", records.slow), ("fast", records.fast)):
         key = f"{which}_range"
         if options[key] == "auto":
@@ -169,11 +165,8 @@ def _resolve_preprocess(config: ConfigDict, records: Records) -> scale.Preproces
         else:
             options[key] = data.parse_range(f"preprocess.{key}", options[key])
         if options[f"{which}_level"] == -1:
-            low, high = options[key] or (-math.inf, math.inf)
-            points = int(np.sum((axis.values >= low) & (axis.values <= high)))
-            options[f"{which}_level"] = max(0, int(math.log2(max(points, 1) / AUTO_POINTS)))
-    step = float(np.median(np.abs(np.diff(records.slow.values)))) * 2 ** options["slow_level"]
-    return scale.PreprocessConfig(**options, max_shift=align / step)
+            options[f"{which}_level"] = None
+    return automatic.for_grid(records.slow, records.fast, **options)
 
 
 def describe_device() -> str:
