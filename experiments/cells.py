@@ -1,20 +1,17 @@
 """Cells of a study: one file per candidate and fold, kept, so that a killed study goes on with what remains."""
 
-import functools
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from experiments.job import Job
 from experiments.workdir import to_json, write_text
-from gcims_jax.evaluation import answers, scoring, splits
+from gcims_jax.evaluation import answers, scoring, splits, study
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
@@ -40,39 +37,37 @@ def run(
       tag: name of the folder of these cells.
     """
     setup = job.setup
-    paths = {
-        (candidate.name, index): job.workdir / "checkpoints" / tag / _slug(candidate.name) / f"fold_{index:03d}.json"
-        for index in range(len(setup.folds))
-        for candidate in candidates
-    }
-    missing = sum(not path.exists() for path in paths.values())
-    with tqdm(total=missing, desc=f"{tag}: cells that remain", unit="cell", disable=not missing) as bar:
-        for index, fold in enumerate(setup.folds):
-            remaining = [candidate for candidate in candidates if not paths[candidate.name, index].exists()]
-            if not remaining:
-                continue
-            train, test = setup.part.take(fold.train), setup.part.take(fold.test)
-            train = splits.thin(train, records_per_class, setup.seed + index)
-            score = functools.partial(
-                scoring.score_fold,
-                splits.fold_keys(setup.seed, "strict", index),
-                train=train,
-                test=test,
-                plan=plan,
-                seed=setup.seed + index,
-                inner=splits.inner_splits(train, inner, setup.seed + index),
-            )
-            # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-            with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
-                for done in as_completed(futures):
-                    write_text(paths[futures[done].name, index], to_json(done.result()))
-                    bar.set_postfix_str(futures[done].name)
-                    bar.update()
-    return [
-        answers.gather(fold, [json.loads(paths[candidate.name, index].read_text()) for candidate in candidates])
-        for index, fold in enumerate(setup.folds)
-    ]
+    return study.score_folds(
+        setup.part,
+        setup.folds,
+        candidates,
+        plan,
+        setup.seed,
+        inner=inner,
+        records_per_class=records_per_class,
+        cells=Files(job.workdir / "checkpoints" / tag),
+        title=f"{tag}: cells that remain",
+    )
+
+
+class Files:
+    """Cells as files, each whole or absent at any moment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, cell: tuple[str, int]) -> Path:
+        name, index = cell
+        return self._folder / _slug(name) / f"fold_{index:03d}.json"
+
+    def __contains__(self, cell: tuple[str, int]) -> bool:
+        return self._path(cell).exists()
+
+    def __getitem__(self, cell: tuple[str, int]) -> dict[str, Any]:
+        return json.loads(self._path(cell).read_text())
+
+    def __setitem__(self, cell: tuple[str, int], value: dict[str, Any]) -> None:
+        write_text(self._path(cell), to_json(value))
 
 
 def run_together(

@@ -3,6 +3,15 @@
 Messages follow one pattern: the rule, what was expected, what came, what to do.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """A file, field or option is not what the rule asks for; the message names it and the remedy."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'the nearest'?`` for the end of a message; empty where nothing known is near."""
+    near = difflib.get_close_matches(str(name), list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from experiments.settings import Method
+from experiments.method import Method
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig

@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may use those of the floors below it, and its own.
 FLOORS = [
-    {"errors"},
-    {"records", "linalg", "batches"},
+    {"errors", "identity"},
+    {"records", "linalg", "batches", "seeds"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
     {"preprocessing"},

@@ -11,6 +11,8 @@ import numpy as np
 
 from gcims_jax.evaluation.candidates import Dose
 from gcims_jax.evaluation.splits import Fold
+from gcims_jax.parts import Part
+from gcims_jax.records import Records
 
 Row = Mapping[str, Any]
 
@@ -59,6 +61,11 @@ class Chosen(NamedTuple):
     predicted_RxN: np.ndarray
     model_RxN: np.ndarray
     rows: Sequence[Row]
+
+
+def truth_of(records: Records, part: Part) -> Truth:
+    """The truth about all records of a set."""
+    return Truth(part.labels_N, part.groups_N, [str(name) for name in records.classes])
 
 
 def gather(fold: Fold, cells: Sequence[Mapping[str, Any]]) -> FoldAnswers:

@@ -1,13 +1,14 @@
 """What is compared: training sets made of real, reconstructed and synthetic records, and how many of the latter."""
 
 import dataclasses
-import difflib
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, suggest
 from gcims_jax.generators import GENERATORS
+from gcims_jax.phase import registration
+from gcims_jax.preprocessing.scale import Compression
 
 REAL = ("original", "reconstructed", "none")
 INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
@@ -57,10 +58,9 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if self.generator and self.generator not in GENERATORS:
-            near = difflib.get_close_matches(self.generator, GENERATORS, 1)
             raise InputError(
                 f"study.candidates: expected some of {', '.join(GENERATORS)}, got {self.generator!r}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + suggest(self.generator, GENERATORS)
             )
 
     @property
@@ -98,7 +98,24 @@ def parse_candidate(text: str) -> Candidate:
     if wrong := [name for name, _ in options if name not in known]:
         raise InputError(
             f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"
+            + suggest(wrong[0], known)
         )
+    return candidate
+
+
+def on_grid(candidate: Candidate, compression: Compression) -> Candidate:
+    """The candidate for records of a grid; where drift times count from the reactant ion peak, its warps leave that alone.
+
+    Raises:
+      InputError: a grid that it cannot work on.
+    """
+    if candidate.generator != "phase_amplitude":
+        return candidate
+    registration.check_shape(compression.shape, registration.RegistrationConfig())
+    axis = compression.fast
+    if axis.name == "relative_drift_time" and "anchor" not in dict(candidate.options):
+        anchor = float((1.0 - axis.values[0]) / (axis.values[-1] - axis.values[0]))
+        return dataclasses.replace(candidate, options=(*candidate.options, ("anchor", anchor)))
     return candidate
 
 

@@ -17,7 +17,7 @@ from gcims_jax import parts
 from gcims_jax.evaluation import classify, guard
 from gcims_jax.evaluation.candidates import NO_DOSE, Candidate, Dose, synthetic_labels
 from gcims_jax.evaluation.classify import Answers, ClassifierConfig
-from gcims_jax.generators import GENERATORS, codecs, warps
+from gcims_jax.generators import GENERATORS, codecs, learn, warps
 from gcims_jax.generators.contract import Description
 from gcims_jax.parts import Learned, Part
 from gcims_jax.preprocessing import scale
@@ -137,9 +137,7 @@ def _learn(key: Array, made: Made, source: Part, which: Any, about: Mapping[str,
     """The generator of that name and options, learned once."""
     if which not in made.generators:
         name, options = which
-        known = GENERATORS[name].options
-        given = {option: value for option, value in about.items() if option in known} | dict(options)
-        made.generators[which] = GENERATORS[name].fit(key, source, **given)
+        made.generators[which] = learn(key, name, source, about, dict(options))
     return made.generators[which]
 
 

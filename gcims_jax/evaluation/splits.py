@@ -35,6 +35,12 @@ def repeated(groups_N: np.ndarray) -> bool:
     return len(np.unique(groups_N)) < len(groups_N)
 
 
+def possible_folds(groups_N: np.ndarray, folds: int) -> int:
+    """As many folds as asked for, or as there are groups where these are fewer and two at least."""
+    groups = len(np.unique(groups_N))
+    return groups if 2 <= groups < folds else folds
+
+
 def make_folds(labels_N: np.ndarray, groups_N: np.ndarray, *, folds: int, repeats: int, seed: int) -> list[Fold]:
     """Repeated stratified k-fold that keeps every group on one side of each split.
 

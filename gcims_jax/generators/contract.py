@@ -1,8 +1,8 @@
 """What every generator of records is, and what several share."""
 
-import difflib
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from gcims_jax import parts
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, suggest
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -108,9 +108,8 @@ def check_part(part: Any) -> None:
 def check_options(known: Mapping[str, Any], given: Iterable[str], of: str = "generator") -> None:
     """Raises InputError for an option that is not known, naming those that are and the nearest."""
     if unknown := sorted(set(given) - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else "leave it out"
-        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}; {remedy}")
+        remedy = suggest(unknown[0], known) or "; leave it out"
+        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}{remedy}")
 
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
@@ -137,6 +136,6 @@ def pick(rng: np.random.Generator, known_N: np.ndarray, labels_S: np.ndarray) ->
 
 def check_size(name: str, size: float) -> float:
     """Raises InputError unless the size is a finite number of 0 or more."""
-    if not 0.0 <= size < np.inf:
-        raise InputError(f"generator.{name}: expected a number of 0 or more, got {size}")
+    if isinstance(size, bool) or not isinstance(size, numbers.Real) or not 0.0 <= size < np.inf:
+        raise InputError(f"generator.{name}: expected a number of 0 or more, got {size!r}")
     return float(size)

@@ -1,6 +1,7 @@
 """Page of the leaderboard: which generator helps which classifier, and whether to augment at all."""
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,32 @@ def _unchanged(line: Line, folds: int) -> str:
 
 def write(workdir: Path, summary: dict[str, Any]) -> None:
     """Writes figures and page."""
-    images = save_figures(workdir, {"changes": plot_changes(summary["lines"])})
+    write_page(workdir, render(summary, save_figures(workdir, figures(summary))))
+
+
+def figures(summary: Summary) -> dict[str, Figure]:
+    """The pictures of the page, by name."""
+    return {"changes": plot_changes(summary["lines"])}
+
+
+def answer_block(summary: Summary) -> str:
+    """What the page leads with."""
+    context = summary["context"]
+    word = "helps" if context["recommend"] else context["comparison"]["verdict"]
+    return verdict_block("Which generator helps?", sentence(summary), word)
+
+
+def render(summary: Summary, images: Mapping[str, str]) -> str:
+    """The page, with its pictures in base 64."""
     context = summary["context"]
     chosen = {
         side: "; ".join(f"{n} in {c}" for n, c in context[f"{side}_chosen"].items()) for side in ("plain", "augmented")
     }
     compared = context["comparison"]
-    word = "helps" if context["recommend"] else compared["verdict"]
     sides = {"best without synthetic records": "plain", "best with synthetic records": "augmented"}
     cautious = compared["cautious"]
     parts = [
-        verdict_block("Which generator helps?", sentence(summary), word),
+        answer_block(summary),
         "<h2>Change on held-out real records</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy by generator"),
         f"<p>Against the same classifier without synthetic records; mean over {summary['folds']} folds and 95 % interval. "
@@ -100,7 +116,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         ),
         *about(summary),
     ]
-    write_page(workdir, render_page("Which generator helps?", parts))
+    return render_page("Which generator helps?", parts)
 
 
 def _table(summary: Summary, classifier: str) -> str:
