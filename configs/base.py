@@ -125,6 +125,8 @@ def get_config() -> ConfigDict:
     config.protocol.repeats = 1
     config.protocol.grouped = True  # every group on one side of each split; False splits replicates, which leaks
     config.protocol.leave_one_group_out = False  # True makes every group, a batch for example, a fold
+    # Above 0: so many training records of a class, all others are tested, in "repeats" draws instead of folds.
+    config.protocol.train_per_class = 0
     config.protocol.ratio = 1.0  # synthetic records per training record
     config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
 

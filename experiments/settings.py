@@ -16,7 +16,7 @@ from gcims_jax import io, parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation.answers import Truth, truth_of
-from gcims_jax.evaluation.splits import PROTOCOLS, Fold, leave_one_group_out, make_folds, possible_folds
+from gcims_jax.evaluation.splits import PROTOCOLS, Fold, few_per_class, leave_one_group_out, make_folds, possible_folds
 from gcims_jax.identity import merge_groups
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing import automatic, scale
@@ -130,6 +130,9 @@ def prepare(config: ConfigDict) -> Setup:
 def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold]:
     if config.protocol.leave_one_group_out:
         return leave_one_group_out(labels_N, groups_N)
+    if config.protocol.train_per_class:
+        few, draws = config.protocol.train_per_class, config.protocol.repeats
+        return few_per_class(labels_N, groups_N, each=few, draws=draws, seed=config.seed)
     folds = possible_folds(groups_N, config.protocol.folds)
     if folds < config.protocol.folds:
         print(f"{folds} groups that stay together: {folds} folds instead of {config.protocol.folds}", flush=True)

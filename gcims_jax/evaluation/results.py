@@ -209,8 +209,8 @@ def context(
     """The best without new records against the best with them, on equal terms.
 
     Both sides choose inside every fold among the same classifiers and settings by the same inner splits: one among plain
-    candidates (nothing added, classes weighted, votes, copies), the other among these and all generators. So it may fall
-    back to plain, and does where no generator was better inside.
+    candidates (nothing added, classes weighted, votes, copies), the other among these and all generators. It falls back to
+    what the plain side chose unless a generator was better inside by more than the standard error of the difference.
 
     Args:
       folds: all folds.
@@ -219,7 +219,7 @@ def context(
       leaks: the protocol leaks.
     """
     plain = choose(folds, lambda row: is_plain(row["candidate"]), truth)
-    augmented = choose(folds, lambda row: True, truth)
+    augmented = choose(folds, lambda row: True, truth, rule="lean", plain=lambda row: is_plain(row["candidate"]))
     made = [not is_plain(row["candidate"]) for row in augmented.rows]
     changed = [
         m and answers.notes[row["candidate"]]["changes"]

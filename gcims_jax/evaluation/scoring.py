@@ -267,6 +267,7 @@ def score_fold(
     result["inner"] = [
         {
             "labels_M": choose.labels_N,
+            "groups_M": choose.groups_N,
             **score(tuple(jax.random.fold_in(key, 1 + i) for key in keys), candidates, learn, choose, plan, seed),
         }
         for i, (learn, choose) in enumerate(inner)

@@ -19,6 +19,7 @@ PROTOCOLS = ("strict", "paper")
 # Under "paper" scaling, codec and class statistics see all records once, as published: its scores leak.
 LEAKS = {"strict": False, "paper": True}
 INNER = 3  # folds of a training part, to choose by
+MOST_INNER = 9  # splits of a training part: so many folds, over three repeats
 
 
 class Fold(NamedTuple):
@@ -123,13 +124,56 @@ def leave_one_group_out(labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold
     return folds
 
 
-def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]:
-    """A training part split again into parts to learn from and parts to choose by; whole groups, ``splits`` of ``INNER``.
+def few_per_class(labels_N: np.ndarray, groups_N: np.ndarray, *, each: int, draws: int, seed: int) -> list[Fold]:
+    """Draws of few training records, all others being tested on: what a small set would gain, known well.
+
+    Whole groups are taken at random until every class has enough records, at least half of them where each holds several
+    classes; then every class is thinned. Records that are left of a taken group are in neither part.
 
     Args:
-      train: the training part.
-      splits: 0 to ``INNER``.
-      seed: of the split.
+      labels_N: class names.
+      groups_N: group of each record; its own where it has none.
+      each: training records of a class.
+      draws: how often; each is a repeat of one fold.
+      seed: of the first draw; the others count on from it.
+
+    Raises:
+      InputError: a class with too few records or groups to leave any to test on.
+    """
+    _, class_N = np.unique(np.asarray(labels_N), return_inverse=True)
+    groups, group_N = np.unique(np.asarray(groups_N), return_inverse=True)
+    held_GxK = np.zeros((len(groups), class_N.max() + 1), int)
+    np.add.at(held_GxK, (group_N, class_N), 1)
+    mixed = len(groups) < len(labels_N) and np.median((held_GxK > 0).sum(axis=1)) > 1
+    folds = []
+    for draw in range(draws):
+        rng = np.random.default_rng(seed + draw)
+        taken_G, have_K = np.zeros(len(groups), bool), np.zeros(held_GxK.shape[1], int)
+        for g in rng.permutation(len(groups)):
+            enough = np.all(have_K >= each) and (not mixed or 2 * taken_G.sum() >= len(groups))
+            if not enough and (mixed or np.any((have_K < each) & (held_GxK[g] > 0))):
+                taken_G[g] = True
+                have_K += held_GxK[g]
+        train, test = np.flatnonzero(taken_G[group_N]), np.flatnonzero(~taken_G[group_N])
+        train = rng.permutation(train)
+        train = np.sort(np.concatenate([train[class_N[train] == k][:each] for k in range(len(have_K))]))
+        left_K = np.bincount(class_N[test], minlength=len(have_K))
+        if each < 2 or np.any(have_K < each) or np.any(left_K == 0):
+            raise InputError(
+                f"protocol.train_per_class: expected 2 or more training records of a class and groups left to test on, got {each} "
+                f"and a class with {np.min(np.bincount(class_N))} records in {len(groups)} groups; take fewer a class"
+            )
+        folds.append(Fold(draw, 0, train, test))
+    return folds
+
+
+def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]:
+    """A training part split again into parts to learn from and parts to choose by: ``INNER`` folds, again and again.
+
+    Args:
+      train: the training part; whole groups stay together.
+      splits: 0 to ``MOST_INNER``; those of a repeat of ``INNER`` folds before those of the next.
+      seed: of the splits.
     """
     if not splits:
         return []
@@ -140,11 +184,14 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
             f"inner splits: expected a class with 2 training records or more and 2 groups, to choose by, got {len(train)} records of "
             f"{len(np.unique(train.labels_N))} classes; measure more records, or take fewer folds"
         )
-    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(parts, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
-        warnings.simplefilter("ignore", UserWarning)
-        pairs = list(splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None))
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    while len(pairs) < splits:
+        again = seed + 7919 * len(pairs)
+        splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(parts, shuffle=True, random_state=again)
+        with warnings.catch_warnings():
+            # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
+            warnings.simplefilter("ignore", UserWarning)
+            pairs += splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None)
     result = []
     for learn, choose in pairs[:splits]:
         # A class that is left out of what is learned from cannot be predicted, and tells nothing about a candidate.

@@ -18,7 +18,7 @@ from gcims_jax.evaluation.answers import FoldAnswers, Truth
 from gcims_jax.evaluation.candidates import COPIES, PLAIN, Candidate, Dose
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.evaluation.scoring import Plan
-from gcims_jax.evaluation.splits import INNER, Fold
+from gcims_jax.evaluation.splits import MOST_INNER, Fold
 from gcims_jax.generators.codecs import Tucker
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing.scale import PreprocessConfig
@@ -49,7 +49,7 @@ class Study:
       doses: ratios × modes.
       classifiers: the same with synthetic records and without.
       codec: that generators take.
-      inner_splits: of each training part, to choose by, with synthetic records and without; 1 to ``splits.INNER``.
+      inner_splits: of each training part, to choose by, with synthetic records and without; 1 to ``splits.MOST_INNER``.
       records_per_class: points of the learning curve, 0 for all.
     """
 
@@ -65,8 +65,8 @@ class Study:
             raise InputError("study: expected one or more classifiers, ratios, modes and records_per_class, got none")
         if wrong := [dose.ratio for dose in self.doses if not 0.0 < dose.ratio < math.inf]:
             raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]}")
-        if not 1 <= self.inner_splits <= INNER:
-            raise InputError(f"study.inner_splits: expected 1 to {INNER}, got {self.inner_splits}")
+        if not 1 <= self.inner_splits <= MOST_INNER:
+            raise InputError(f"study.inner_splits: expected 1 to {MOST_INNER}, got {self.inner_splits}")
         if self.candidates == (PLAIN,):
             raise InputError("study.candidates: expected one or more generators beside none, got none")
         if any(most < 0 or most == 1 for most in self.records_per_class):
@@ -96,7 +96,7 @@ class Study:
             "folds": len(folds),
             "codec": type(self.codec).__name__,
             "latent": self.codec.latent,
-            "inner_splits": f"{self.inner_splits} of {INNER}",
+            "inner_splits": f"{self.inner_splits}, a third held out in each",
         }
 
 

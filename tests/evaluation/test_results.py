@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gcims_jax.evaluation import answers, predictions, results
-from gcims_jax.evaluation.answers import Truth, choose, gather, half_and_half
+from gcims_jax.evaluation.answers import Truth, choose, gather
 from gcims_jax.evaluation.splits import Fold
 
 LABELS = np.tile([0, 1], 40)
@@ -33,7 +33,7 @@ def cell(index, candidate, entries, changes=True):
 
     return {
         "n_train": 60, "n_test": 20, "rows": rows(LABELS[fold.test], 1),
-        "inner": [{"labels_M": inner_labels, "rows": rows(inner_labels, 2)}],
+        "inner": [{"labels_M": inner_labels, "groups_M": np.arange(60), "rows": rows(inner_labels, 2)}],
         "generators": [{"candidate": candidate, "changes": changes, "text": "", "seconds": 0.0}],
     }  # fmt: skip
 
@@ -91,10 +91,6 @@ def test_a_generator_that_helps_is_recommended_unless_the_protocol_leaks():
     assert context["recommend"] and context["folds_changed"] == 4
     leaking = results.context(folds, TRUTH, is_plain, leaks=True)
     assert leaking["comparison"]["verdict"] == results.LEAKING and not leaking["recommend"]
-
-
-def test_inner_score_is_half_accuracy_half_balanced():
-    assert half_and_half([0, 0, 0, 1], [0, 0, 1, 1]) == pytest.approx(0.5 * (0.75 + (2 / 3 + 1) / 2))
 
 
 def test_every_answer_is_kept_and_gives_the_scores_again():
