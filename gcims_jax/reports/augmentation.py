@@ -315,9 +315,9 @@ def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, in
         cells = [f"{100 * (with_[c] - without[c]):+.0f}", ""]
         if c in changes:
             low, high = changes[c]["ci95"]
-            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_holm']:.2f}"]
+            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_adjusted']:.2f}"]
         rows.append([c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", *cells])
-    head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p (Holm)"]
+    head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p, adjusted"]
     return table(f"Recall per class, percent ({name})", head, rows)
 
 

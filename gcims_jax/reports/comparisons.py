@@ -27,9 +27,9 @@ def points(comparison: Mapping[str, Any], score: str = "accuracy") -> str:
     return results.points(*change(comparison, score))
 
 
-def p_holm(comparison: Mapping[str, Any], score: str = "accuracy") -> float:
+def p_adjusted(comparison: Mapping[str, Any], score: str = "accuracy") -> float:
     """p-value of a change, adjusted for the number of lines."""
-    return comparison["p_holm" if score == "accuracy" else f"p_holm_{score}"]
+    return comparison["p_adjusted" if score == "accuracy" else f"p_adjusted_{score}"]
 
 
 def label(line: Line) -> str:

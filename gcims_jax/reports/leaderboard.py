@@ -17,7 +17,7 @@ from gcims_jax.reports.comparisons import (
     change,
     classifiers_of,
     label,
-    p_holm,
+    p_adjusted,
     points,
     total,
 )
@@ -44,10 +44,10 @@ def sentence(summary: Summary) -> str:
     for classifier in classifiers_of(summary["lines"]):
         best = best_line(summary["lines"], classifier)
         both = [points(best["comparison"], score) for score in TITLES]
-        adjusted = [f"{p_holm(best['comparison'], score):.3f}" for score in TITLES]
+        adjusted = [f"{p_adjusted(best['comparison'], score):.3f}" for score in TITLES]
         parts.append(
             f"{classifier}: best is {label(best)}{_unchanged(best, summary['folds'])}, accuracy {both[0]}, balanced {both[1]}; "
-            f"p among all candidates (Holm) {adjusted[0]} and {adjusted[1]}."
+            f"p among all comparisons {adjusted[0]} and {adjusted[1]}."
         )
     return "\n".join(parts)
 
@@ -130,14 +130,14 @@ def _table(summary: Summary, classifier: str) -> str:
             f"{line['mean_ratio']:.1f}",
             *(f"{100 * line[score]['mean']:.1f}" for score in TITLES),
             *([""] * 4 if line in plain else [points(line["comparison"], score) for score in TITLES]),
-            *([] if line in plain else [f"{p_holm(line['comparison'], score):.2f}" for score in TITLES]),
+            *([] if line in plain else [f"{p_adjusted(line['comparison'], score):.2f}" for score in TITLES]),
             f"{line['seconds']:.1f}",
         ]
         for line in (*plain, *others)
     ]
     head = [
         "generator", "mode", "mean ratio", "accuracy", "balanced", "change of accuracy", "change of balanced",
-        "p (Holm)", "p balanced (Holm)", "s a fold",
+        "p, adjusted", "p balanced, adjusted", "s a fold",
     ]  # fmt: skip
     return table(f"Classifier {classifier}; percent and points", head, rows)
 
@@ -157,7 +157,7 @@ def plot_changes(lines: list[Line]) -> Figure:
         for ax, (score, title) in zip(row, TITLES.items(), strict=True):
             for y, name in enumerate(names):
                 delta, (low, high) = change(mine[name]["comparison"], score)
-                clear = p_holm(mine[name]["comparison"], score) <= 0.05
+                clear = p_adjusted(mine[name]["comparison"], score) <= 0.05
                 colour = GREY if not clear else SYNTHETIC if delta > 0 else REAL
                 ax.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=1.5)
                 ax.plot(100 * delta, y, "o", color=colour, fillstyle="full" if clear else "none")

@@ -58,7 +58,7 @@ def test_doses_are_chosen_by_inner_answers_not_by_the_best_outer_ones():
     chosen = choose(folds, lambda row: row["candidate"] == "better", TRUTH)
     right = np.mean(chosen.predicted_RxN[0] == LABELS)
     assert line["accuracy"]["mean"] == pytest.approx(right)
-    assert line["comparison"]["p_holm"] == line["comparison"]["p_value"]  # one candidate, nothing to adjust
+    assert line["comparison"]["p_adjusted"] == line["comparison"]["p_value"]  # one candidate, nothing to adjust
     assert line["comparison"]["delta_accuracy"] == pytest.approx(np.mean(line["comparison"]["per_fold"]))
 
 
@@ -118,7 +118,7 @@ def test_each_class_has_its_change_with_interval():
         sides.append(answers.Chosen(np.where(right, labels, (labels + 1) % 3), model, []))
     found = results.per_class(*sides, truth)
     assert found["c"]["delta"] == pytest.approx(0.45, abs=0.15) and found["c"]["ci95"][0] > 0.1
-    assert found["c"]["p_holm"] < 0.01 < 0.05 < min(found["a"]["p_holm"], found["b"]["p_holm"])
+    assert found["c"]["p_adjusted"] < 0.01 < 0.05 < min(found["a"]["p_adjusted"], found["b"]["p_adjusted"])
 
 
 def test_slopes_by_class_size():
@@ -138,3 +138,16 @@ def test_slopes_by_class_size():
     (line,) = results.slopes(folds, truth, results.lines(folds, truth), 1.0)
     np.testing.assert_allclose(line["change_K"], [0.0, 1.0])
     assert line["slope"]["delta"] == pytest.approx(1.0 / np.log2(3)) and line["smallest"] == 1.0
+
+
+def test_pairs_of_generators_are_compared_answer_by_answer():
+    folds = folds_of(none=([(0.0, 0.5, 0.5)], False), good=([(1.0, 0.95, 0.9)], True), fair=([(1.0, 0.6, 0.6)], True))
+    found = {
+        pair["comparison"]["arms"][0] + ">" + pair["comparison"]["arms"][1]: pair
+        for pair in results.pairs(folds, TRUTH)
+    }
+    assert len(found) == 3
+    (name,) = [name for name in found if "good" in name and "fair" in name]
+    compared = found[name]["comparison"]
+    sign = 1.0 if name.startswith("good") else -1.0
+    assert sign * compared["delta_accuracy"] > 0.2 and compared["p_value"] <= compared["p_adjusted"] < 0.05
