@@ -122,7 +122,10 @@ def get_config() -> ConfigDict:
     config.protocol = ConfigDict()
     config.protocol.names = "strict"  # "strict", "paper" (leaks) or "strict,paper"
     config.protocol.folds = 5
-    config.protocol.repeats = 1
+    config.protocol.repeats = 0  # 0: one, or with a budget as many as the word needs
+    # Minutes of the folds in augment, augmentation and leaderboard: they end with the repeat in which these are over, or earlier
+    # where more repeats cannot change the word. 0: no budget, all repeats are done.
+    config.protocol.budget_minutes = 0.0
     config.protocol.grouped = True  # every group on one side of each split; False splits replicates, which leaks
     config.protocol.leave_one_group_out = False  # True makes every group, a batch for example, a fold
     # Above 0: so many training records of a class, all others are tested, in "repeats" draws instead of folds.

@@ -6,16 +6,16 @@ and an unfinished codec a checkpoint, so a run that was killed goes on where it 
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from experiments import cells, synthetic
+from experiments import budget, cells, synthetic
 from experiments.job import Job
 from gcims_jax import linalg
 from gcims_jax.evaluation import classify, metrics, predictions, results
-from gcims_jax.evaluation.answers import FoldAnswers, choose
+from gcims_jax.evaluation.answers import Chosen, FoldAnswers, choose
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan, key_of
 from gcims_jax.evaluation.splits import LEAKS
@@ -45,17 +45,21 @@ def run(job: Job) -> str:
     setup = job.setup
     plan = plan_of(job)
     candidates = arms(job)
-    folds_by_protocol = {
-        protocol: cells.run_together(
+    folds_by_protocol: dict[str, list[FoldAnswers]] = {}
+    enough = functools.partial(budget.enough, setup, functools.partial(_sides, job))
+    # The protocol without leaks says how many repeats are needed; the others do as many.
+    for protocol in sorted(setup.protocols, key=LEAKS.__getitem__):
+        folds_by_protocol[protocol] = folds = cells.run_together(
             job,
             protocol,
             candidates,
             plan,
             measure=functools.partial(_measure, job),
             tell=lambda index, answers: _accuracies(job, answers),
+            enough=enough,
         )
-        for protocol in setup.protocols
-    }
+        enough = functools.partial(_as_many, len(folds))
+    folds_by_protocol = {protocol: folds_by_protocol[protocol] for protocol in setup.protocols}
     for folds in folds_by_protocol.values():
         _add_seconds(job.seconds, folds)
     start = time.perf_counter()
@@ -72,6 +76,16 @@ def plan_of(job: Job) -> Plan:
     """One dose and one classifier, as configured."""
     method, classes = job.setup.method, len(job.setup.truth.classes)
     return Plan(method.preprocess, method.codec, (method.dose,), (method.classifier,), classes)
+
+
+def _sides(job: Job, folds: Sequence[FoldAnswers]) -> tuple[Chosen, Chosen]:
+    """Answers with synthetic records, and without."""
+    with_, without = (choose(folds, _is_arm(arm), job.setup.truth) for arm in (ARM, "original"))
+    return with_, without
+
+
+def _as_many(count: int, folds: Sequence[FoldAnswers]) -> bool:
+    return len(folds) >= count
 
 
 def _measure(job: Job, made: Made) -> dict[str, Any]:

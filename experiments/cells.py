@@ -25,6 +25,7 @@ def run(
     inner: int = 0,
     records_per_class: int = 0,
     tag: str = "cells",
+    enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
     """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
 
@@ -35,6 +36,7 @@ def run(
       inner: splits of each training part, to choose by; 0 chooses nothing.
       records_per_class: most training records of a class; 0 keeps all.
       tag: name of the folder of these cells.
+      enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
     return study.score_folds(
@@ -46,6 +48,7 @@ def run(
         inner=inner,
         records_per_class=records_per_class,
         cells=Files(job.workdir / "checkpoints" / tag),
+        enough=enough,
         title=f"{tag}: cells that remain",
     )
 
@@ -78,6 +81,7 @@ def run_together(
     *,
     measure: Callable[[Made], dict[str, Any]],
     tell: Callable[[int, FoldAnswers], str],
+    enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
     """Answers of candidates that share a generator, one file per fold; unfinished codecs are checkpoints.
 
@@ -88,6 +92,7 @@ def run_together(
       plan: how they are scored.
       measure: adds figures to each cell.
       tell: a line to print after each fold.
+      enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
     folder = job.workdir / "checkpoints" / protocol
@@ -98,10 +103,12 @@ def run_together(
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
-                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
+                cell = _timed_score(*arguments, seed, measure=measure, **options)
             write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
+        if _ends_repeat(setup.folds, index) and enough(result):
+            break
     return result
 
 

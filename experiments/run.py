@@ -21,6 +21,7 @@ from experiments import (
     augmentation,
     calibrate_verdict,
     codec_ablation,
+    command,
     cross_dimension,
     diagnostics,
     instrument_peaks,
@@ -67,8 +68,7 @@ def main(argv: list[str]) -> None:
     signal.signal(signal.SIGINT, _interrupted)
     logging.set_verbosity(logging.WARNING)  # JAX and orbax narrate
     try:
-        if len(argv) > 1:
-            raise InputError(f"command line: expected options that begin with --, got {argv[1:]}")
+        command.check(argv)
         if CONFIG.value is None:
             raise InputError("--config: expected a recipe, for example --config configs/quickstart.py, got none")
         _run()
@@ -102,7 +102,8 @@ def _run() -> None:
     n, r, t = setup.records.shape
     print(
         f"{n} records of {r} × {t} points, {len(setup.records.classes)} classes; preprocessed to "
-        f"{' × '.join(map(str, setup.compression.shape))}; {len(setup.folds)} folds; {settings.describe_device()}",
+        f"{' × '.join(map(str, setup.compression.shape))}; {'at most ' * bool(setup.budget_minutes)}"
+        f"{len(setup.folds)} folds; {settings.describe_device()}",
         flush=True,
     )
     seconds = {"data": time.perf_counter() - start}
@@ -112,16 +113,5 @@ def _run() -> None:
     print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
 
 
-def _parse(argv: list[str]) -> list[str]:
-    """Flags as usual, but an unknown option of the config is one message with the nearest name, not a traceback."""
-    try:
-        return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError) as error:
-        text = " ".join(str(error.args[0] if error.args else error).split())
-        sys.exit(f"error: unknown option of the config: {text}; configs/base.py lists all options")
-    except (TypeError, ValueError, FileNotFoundError) as error:
-        sys.exit(f"error: --config: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main, flags_parser=_parse)
+    app.run(main, flags_parser=command.parse)

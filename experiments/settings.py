@@ -27,6 +27,9 @@ from gcims_jax.simulation import gcims
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
 # Experiments that split in a way of their own, one record or one class among them.
 OWN_SPLITS = ("instrument_peaks",)
+# Experiments that may end when more repeats cannot change the word, and the most repeats that they do.
+BUDGETED = ("augment", "augmentation", "leaderboard")
+MOST_REPEATS = 20
 REPLICATES_LEAK = (
     "Replicates on both sides: leaks. protocol.grouped=False splits records of one group, so scores are too high."
 )
@@ -70,6 +73,7 @@ class Setup(NamedTuple):
     calibration: dict[str, Any]
     sanity_class: str
     also_write: tuple[str, ...]
+    budget_minutes: float = 0.0
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -90,6 +94,12 @@ def prepare(config: ConfigDict) -> Setup:
     also_write = tuple(config.also_write)
     if wrong := [name for name in also_write if f".{name}" not in io.WRITERS]:
         raise InputError(f"also_write: expected some of {sorted(e[1:] for e in io.WRITERS)}, got {wrong[0]!r}")
+    budget = config.protocol.budget_minutes
+    if budget < 0.0 or (budget and config.experiment not in BUDGETED):
+        raise InputError(
+            f"protocol.budget_minutes: expected minutes above 0 in {', '.join(BUDGETED)}, or 0 for no budget, got {budget:g} in "
+            f"{config.experiment}"
+        )
     records = data.load(config.data, config.seed)
     if config.sanity_class and config.sanity_class not in records.labels:
         raise InputError(
@@ -124,6 +134,7 @@ def prepare(config: ConfigDict) -> Setup:
         calibration=config.calibration.to_dict(),
         sanity_class=config.sanity_class,
         also_write=also_write,
+        budget_minutes=budget,
     )
 
 
@@ -131,12 +142,13 @@ def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> li
     if config.protocol.leave_one_group_out:
         return leave_one_group_out(labels_N, groups_N)
     if config.protocol.train_per_class:
-        few, draws = config.protocol.train_per_class, config.protocol.repeats
+        few, draws = config.protocol.train_per_class, config.protocol.repeats or 1
         return few_per_class(labels_N, groups_N, each=few, draws=draws, seed=config.seed)
+    repeats = config.protocol.repeats or (MOST_REPEATS if config.protocol.budget_minutes else 1)
     folds = possible_folds(groups_N, config.protocol.folds)
     if folds < config.protocol.folds:
         print(f"{folds} groups that stay together: {folds} folds instead of {config.protocol.folds}", flush=True)
-    return make_folds(labels_N, groups_N, folds=folds, repeats=config.protocol.repeats, seed=config.seed)
+    return make_folds(labels_N, groups_N, folds=folds, repeats=repeats, seed=config.seed)
 
 
 def about_data(setup: Setup) -> dict[str, str]:

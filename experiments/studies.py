@@ -1,12 +1,13 @@
 """Studies of usefulness: each a table of candidates, doses and folds, a summary and a page."""
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from experiments import cells
+from experiments import budget, cells
 from experiments.job import Job
 from gcims_jax.evaluation import predictions, results, study
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
@@ -26,10 +27,14 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     """
     start = time.perf_counter()
     setup = job.setup
-    folds = choose_inside(job)
+    truth = setup.truth
+    plain = {candidate.name for candidate in candidates_of(job) if candidate.is_plain}
+    sides = functools.partial(results.best_sides, truth=truth, is_plain=plain.__contains__)
+    folds = choose_inside(job, functools.partial(budget.enough, setup, sides))
     summary = {
         **_about(job),
-        **study.compare_all(folds, setup.truth, candidates_of(job), leaks=bool(setup.banner)),
+        "folds": len(folds),
+        **study.compare_all(folds, truth, candidates_of(job), leaks=bool(setup.banner)),
     }
     _keep(job, folds)
     job.timed("study", start)
@@ -39,9 +44,9 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     return leaderboard_page.sentence(summary)
 
 
-def choose_inside(job: Job) -> list[FoldAnswers]:
+def choose_inside(job: Job, enough: Callable[[list[FoldAnswers]], bool]) -> list[FoldAnswers]:
     """Answers of every candidate, with those of inner splits to choose by."""
-    return cells.run(job, candidates_of(job), plan_of(job), inner=job.setup.study.inner_splits)
+    return cells.run(job, candidates_of(job), plan_of(job), inner=job.setup.study.inner_splits, enough=enough)
 
 
 def ratio(job: Job) -> str:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gcims_jax.evaluation import metrics, multiple, verdict
+from gcims_jax.evaluation import metrics, multiple, planner, verdict
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose, counted, dose_of, in_order
+from gcims_jax.evaluation.splits import repeated
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 COMPARED = ("accuracy", "balanced_accuracy")
@@ -82,8 +83,15 @@ def comparison(
         "at_chance": lost,
         "sentence": _sentence(accuracy, names, truth, leaks, bool(unchanged)) + (AT_CHANCE if lost else ""),
         "cautious": cautious,
+        "smallest_visible": _smallest_visible(gain_RxN, with_.model_RxN, truth, float(np.mean(before[tested_RxN]))),
         "per_fold": _per_fold(folds, with_, truth) - _per_fold(folds, without, truth),
     }
+
+
+def _smallest_visible(gain_RxN: np.ndarray, model_RxN: np.ndarray, truth: Truth, accuracy: float) -> dict[str, Any]:
+    """What gain of accuracy would be seen with these records, going by how often answers changed."""
+    units = "groups" if repeated(truth.groups_N) else "records"
+    return planner.summarise(planner.see(gain_RxN, model_RxN, truth.groups_N), 1.0 - accuracy, units)
 
 
 def _per_fold(folds: Sequence[FoldAnswers], side: Chosen, truth: Truth) -> np.ndarray:
@@ -248,8 +256,7 @@ def context(
       is_plain: whether a candidate makes nothing new.
       leaks: the protocol leaks.
     """
-    plain = choose(folds, lambda row: is_plain(row["candidate"]), truth)
-    augmented = choose(folds, lambda row: True, truth, rule="lean", plain=lambda row: is_plain(row["candidate"]))
+    augmented, plain = best_sides(folds, truth, is_plain)
     made = [not is_plain(row["candidate"]) for row in augmented.rows]
     changed = [
         m and answers.notes[row["candidate"]]["changes"]
@@ -268,6 +275,13 @@ def context(
         "comparison": compared,
         "recommend": compared["verdict"] == "helps" and any(changed),
     }
+
+
+def best_sides(folds: Sequence[FoldAnswers], truth: Truth, is_plain: Callable[[str], bool]) -> tuple[Chosen, Chosen]:
+    """What is chosen inside among all candidates, and among plain ones; see ``context``."""
+    plain = choose(folds, lambda row: is_plain(row["candidate"]), truth)
+    lean = choose(folds, lambda row: True, truth, rule="lean", plain=lambda row: is_plain(row["candidate"]))
+    return lean, plain
 
 
 def _name(row: Row) -> str:

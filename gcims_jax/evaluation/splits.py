@@ -210,6 +210,16 @@ def thin(train: Part, most: int, seed: int) -> Part:
     return train.take(np.sort(np.concatenate(kept)))
 
 
+def halve(train: Part, seed: int) -> Part:
+    """Half of the records of every class, of whole groups within it, one group at least; drawn by seed."""
+    rng, kept = np.random.default_rng(seed), []
+    for k in np.unique(train.labels_N):
+        own = np.flatnonzero(train.labels_N == k)
+        groups = rng.permutation(np.unique(train.groups_N[own]))
+        kept.append(own[np.isin(train.groups_N[own], groups[: (len(groups) + 1) // 2])])
+    return train.take(np.sort(np.concatenate(kept)))
+
+
 def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
     """Keys of a fold's training and of its draws; they depend on nothing but seed, protocol and fold."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), PROTOCOLS.index(protocol)), index)

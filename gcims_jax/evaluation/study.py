@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol
@@ -121,6 +122,7 @@ def score_folds(
     inner: int = 0,
     records_per_class: int = 0,
     cells: Cells | None = None,
+    enough: Callable[[list[FoldAnswers]], bool] = lambda answered: False,
     title: str | None = None,
 ) -> list[FoldAnswers]:
     """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
@@ -134,27 +136,17 @@ def score_folds(
       inner: splits of each training part, to choose by; 0 chooses nothing.
       records_per_class: most training records of a class; 0 keeps all.
       cells: finished ones, which are not scored again, and where new ones are put; None keeps them in memory alone.
+      enough: asked after each repeat with all answers so far; whether the rest is left out.
       title: of the progress bar; None shows none.
     """
     cells = {} if cells is None else cells
     names = [candidate.name for candidate in candidates]
     missing = sum((name, index) not in cells for index in range(len(folds)) for name in names)
+    result = []
     with tqdm(total=missing, desc=title, unit="cell", disable=not missing or title is None) as bar:
         for index, fold in enumerate(folds):
             remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
-            if not remaining:
-                continue
-            train, test = part.take(fold.train), part.take(fold.test)
-            train = splits.thin(train, records_per_class, seed + index)
-            score = functools.partial(
-                scoring.score_fold,
-                splits.fold_keys(seed, "strict", index),
-                train=train,
-                test=test,
-                plan=plan,
-                seed=seed + index,
-                inner=splits.inner_splits(train, inner, seed + index),
-            )
+            score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
             # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
             with threadpool_limits(1), ThreadPoolExecutor(_cores()) as pool:
                 futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
@@ -162,7 +154,37 @@ def score_folds(
                     cells[futures[done].name, index] = done.result()
                     bar.set_postfix_str(futures[done].name)
                     bar.update()
-    return [answers.gather(fold, [cells[name, index] for name in names]) for index, fold in enumerate(folds)]
+            result.append(answers.gather(fold, [cells[name, index] for name in names]))
+            if _ends_repeat(folds, index) and enough(result):
+                break
+    return result
+
+
+def _scorer(
+    part: Part, fold: Fold, index: int, plan: Plan, seed: int, inner: int, records_per_class: int
+) -> Callable[..., dict[str, Any]]:
+    """Scores candidates in a fold, and on inner splits of its training part."""
+    train = splits.thin(part.take(fold.train), records_per_class, seed + index)
+    return functools.partial(
+        _timed_score,
+        splits.fold_keys(seed, "strict", index),
+        train=train,
+        test=part.take(fold.test),
+        plan=plan,
+        seed=seed + index,
+        inner=splits.inner_splits(train, inner, seed + index),
+    )
+
+
+def _timed_score(*arguments: Any, **options: Any) -> dict[str, Any]:
+    """``scoring.score_fold``, with the seconds that it took."""
+    start = time.perf_counter()
+    cell = scoring.score_fold(*arguments, **options)
+    return cell | {"wall_seconds": time.perf_counter() - start}
+
+
+def _ends_repeat(folds: Sequence[Fold], index: int) -> bool:
+    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat
 
 
 def _cores() -> int:
@@ -177,6 +199,7 @@ def compare_all(
     is_plain: Callable[[str], bool] = {c.name for c in candidates if c.is_plain}.__contains__
     return {
         "lines": results.lines(folds, truth, leaks=leaks),
+        "pairs": results.pairs(folds, truth, leaks=leaks),
         "context": results.context(folds, truth, is_plain, leaks=leaks),
     }
 

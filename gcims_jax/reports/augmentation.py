@@ -213,7 +213,9 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
     main = summaries.get("strict") or next(iter(summaries.values()))
     dataset, compared = summary["dataset"], main["comparison"]
     parts = [
-        verdict_block("Do synthetic records help?", _answer(compared), compared["verdict"]),
+        verdict_block(
+            "Do synthetic records help?", _answer(compared), compared["verdict"], compared["smallest_visible"]
+        ),
         *_leak_note(summary, summaries),
         "<h2>Real and synthetic records</h2>",
         image(images["records"], "real, reconstructed and synthetic records"),

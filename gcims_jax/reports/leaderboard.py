@@ -75,7 +75,7 @@ def answer_block(summary: Summary) -> str:
     """What the page leads with."""
     context = summary["context"]
     word = "helps" if context["recommend"] else context["comparison"]["verdict"]
-    return verdict_block("Which generator helps?", sentence(summary), word)
+    return verdict_block("Which generator helps?", sentence(summary), word, context["comparison"]["smallest_visible"])
 
 
 def render(summary: Summary, images: Mapping[str, str]) -> str:
