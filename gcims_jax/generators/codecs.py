@@ -44,6 +44,20 @@ class Tucker:
 CodecOption = Tucker | CodecConfig
 
 
+def check_axes(shape: tuple[int, int]) -> None:
+    """Raises InputError for single series, which have no d×d latent."""
+    if min(shape) < 2:
+        raise InputError(
+            f"codec: expected records with two axes, to bring to a d×d latent, got {shape[0]} × {shape[1]} points; for single "
+            "series take a generator without a codec, such as tuned_warp, mix or raw_smote"
+        )
+
+
+def default(shape: tuple[int, int]) -> Tucker:
+    """The codec where nobody names one: linear, d = 16 or the shorter axis of records of this shape."""
+    return Tucker(min(Tucker().latent, *shape))
+
+
 class FittedCodec(NamedTuple):
     """A codec that has learned.
 
@@ -152,6 +166,7 @@ def _checked(part: Part, config: CodecOption) -> Part:
             f"generator.codec: expected Tucker(latent) or the CodecConfig of transformers, got {config!r}; both are classes of "
             "generators.codecs"
         )
+    check_axes(part.x_NxRxT.shape[1:])
     double.check_latent(config.latent, part.x_NxRxT.shape[1:])
     return part.with_values(np.ascontiguousarray(part.x_NxRxT, np.float32))
 

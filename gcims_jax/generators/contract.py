@@ -3,14 +3,14 @@
 import functools
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gcims_jax import parts
-from gcims_jax.errors import InputError, suggest
+from gcims_jax.errors import InputError, check_options
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -65,7 +65,7 @@ def make(
 
     def fit_part(key: Array, part: Part, **given: Any) -> Learned:
         check_part(part)
-        check_options(options, given)
+        check_options("generator", options, given)
         return parts.learn(functools.partial(fit, key), part, **given)
 
     def sample_part(key: Array, learned: Learned, labels_S: np.ndarray) -> Part:
@@ -103,13 +103,6 @@ def check_part(part: Any) -> None:
         )
     if not len(part):
         raise InputError("generator: expected training records, got a part without any")
-
-
-def check_options(known: Mapping[str, Any], given: Iterable[str], of: str = "generator") -> None:
-    """Raises InputError for an option that is not known, naming those that are and the nearest."""
-    if unknown := sorted(set(given) - set(known)):
-        remedy = suggest(unknown[0], known) or "; leave it out"
-        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}{remedy}")
 
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from gcims_jax import samplers
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, check_options
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
 from gcims_jax.generators.contract import (
@@ -22,7 +22,6 @@ from gcims_jax.generators.contract import (
     Generator,
     Pool,
     check_labels,
-    check_options,
     make,
     numpy_rng,
     pick,
@@ -91,7 +90,7 @@ def fit(
     if isinstance(cross_fit, str) or cross_fit < 0 or cross_fit == 1 or cross_fit % 1:
         raise InputError(f"double_autoencoder.cross_fit: expected 0 or 2 splits or more, got {cross_fit!r}")
     known, given = sampler_options(sampler), {name: value for name, value in options.items() if value is not None}
-    check_options(known, given, f"double_autoencoder with sampler {sampler!r}")
+    check_options(f"double_autoencoder with sampler {sampler!r}", known, given)
     options, selection = {**known, **given}, None
     fitted = codecs.fit(key, part, codec, directory=directory, title=title, units=units)
     if cross_fit and LIKELIHOOD in options.values():
