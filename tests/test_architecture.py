@@ -19,7 +19,7 @@ FLOORS = [
     {"fidelity"},
     {"reports"},
     {"synthesis"},
-    {"answer"},
+    {"answer", "sklearn"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ABOVE = {"configs", "experiments", "benchmarks", "absl", "ml_collections"}
