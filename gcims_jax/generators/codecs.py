@@ -63,7 +63,7 @@ class FittedCodec(NamedTuple):
 
     Attributes:
       encode: ``encode(x_NxRxT) -> latents_NxDxD``.
-      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32.
+      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32. Both are pure and can be used inside ``jax.jit``.
       curves: of training, by name; none where nothing was trained.
       residual_on: whether transformers are in use.
       text: what it is, in a few words.
@@ -183,7 +183,7 @@ def _fit_tucker(part: Part, latent: int) -> FittedCodec:
     basis = linalg.two_sided_basis(part.x_NxRxT, latent)
     return FittedCodec(
         lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
-        lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),
+        lambda e_NxDxD: (basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T).astype(np.float32),
         {},
         False,
         f"linear, both axes, d = {latent}",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from gcims_jax import parts
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError, check_options
 from gcims_jax.parts import Learned, Part
 
@@ -37,12 +38,15 @@ class Generator(NamedTuple):
         what was learned; same key, same records.
       options: names of the options of ``fit`` and their values where none are given.
       describe: ``describe(learned) -> Description``.
+      draw: ``draw(key, state, labels_S) -> x_SxRxT``, what ``sample`` wraps, of ``learned.value``; of generators of latents it can
+        be used inside ``jax.jit`` and ``jax.vmap``, where labels that were not there in training give NaN.
     """
 
     fit: Callable[..., Learned]
     sample: Callable[[Array, Learned, np.ndarray], Part]
     options: Mapping[str, Any]
     describe: Callable[[Learned], Description]
+    draw: Callable[[Array, Any, np.ndarray], Any]
 
 
 def make(
@@ -72,7 +76,7 @@ def make(
         labels_S = np.asarray(labels_S)
         return parts.synthetic(sample(key, learned.value, labels_S), labels_S, learned.origin)
 
-    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value))
+    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value), sample)
 
 
 class Pool(NamedTuple):
@@ -106,7 +110,9 @@ def check_part(part: Any) -> None:
 
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
-    """Labels to draw as an integer array, if each was there in training."""
+    """Labels to draw as an integer array, if each was there in training; inside ``jax.jit`` nothing is looked at."""
+    if traced(labels_S):
+        return labels_S
     labels_S = np.asarray(labels_S)
     if unknown := sorted(set(labels_S.tolist()) - set(np.asarray(known_N).tolist())):
         raise InputError(f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well")

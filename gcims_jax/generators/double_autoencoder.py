@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from gcims_jax import samplers
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError, check_options
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
@@ -102,9 +103,11 @@ def fit(
 
 
 def sample(key: Array, state: DoubleAutoencoder, labels_S: np.ndarray) -> np.ndarray:
-    """Records of the labels, drawn as latents and decoded."""
+    """Records of the labels, drawn as latents and decoded; pure, so it can be used inside ``jax.jit`` and ``jax.vmap``."""
     labels_S = check_labels(state.labels_N, labels_S)
     latents_SxDxD = SAMPLERS[state.sampler].sample(key, state.sampler_state, labels_S)
+    if traced(latents_SxDxD):
+        return state.codec.decode(latents_SxDxD)
     return np.asarray(state.codec.decode(np.asarray(latents_SxDxD)), np.float32)
 
 
