@@ -103,11 +103,11 @@ def run_together(
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
-                cell = _timed_score(*arguments, seed, measure=measure, **options)
+                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
             write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
-        if _ends_repeat(setup.folds, index) and enough(result):
+        if splits.ends_repeat(setup.folds, index) and enough(result):
             break
     return result
 

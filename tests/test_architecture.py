@@ -18,6 +18,8 @@ FLOORS = [
     {"evaluation"},
     {"fidelity"},
     {"reports"},
+    {"synthesis"},
+    {"answer", "sklearn"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ABOVE = {"configs", "experiments", "benchmarks", "absl", "ml_collections"}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gcims_jax.errors import InputError, suggest
-from gcims_jax.generators import GENERATORS
+from gcims_jax.generators import GENERATORS, codecs
 from gcims_jax.phase import registration
 from gcims_jax.preprocessing.scale import Compression
 
@@ -109,6 +109,8 @@ def on_grid(candidate: Candidate, compression: Compression) -> Candidate:
     Raises:
       InputError: a grid that it cannot work on.
     """
+    if candidate.generator and "codec" in GENERATORS[candidate.generator].options:
+        codecs.check_axes(compression.shape)
     if candidate.generator != "phase_amplitude":
         return candidate
     registration.check_shape(compression.shape, registration.RegistrationConfig())

@@ -263,6 +263,7 @@ def score_fold(
 
     The other arguments are those of ``score``.
     """
+    start = time.perf_counter()
     result = score(keys, candidates, train, test, plan, seed, **options)
     result["inner"] = [
         {
@@ -272,4 +273,5 @@ def score_fold(
         }
         for i, (learn, choose) in enumerate(inner)
     ]
+    result["wall_seconds"] = time.perf_counter() - start
     return result

@@ -4,14 +4,18 @@ A group, the measurements of one physical sample for example, is on one side of 
 """
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gcims_jax.errors import InputError
-from gcims_jax.parts import Part
+from gcims_jax.generators.groups import split_groups
+from gcims_jax.parts import Part, from_records
+from gcims_jax.records import Records
+from gcims_jax.seeds import as_int
 
 Array = jax.Array
 
@@ -124,6 +128,44 @@ def leave_one_group_out(labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold
     return folds
 
 
+def train_test_split(records: Records, *, test_size: float = 0.25, seed: Any = 0) -> tuple[Records, Records]:
+    """Records to learn from and records to test with: whole groups, every class as nearly in proportion as groups allow.
+
+    Args:
+      records: the set.
+      test_size: share of the records to test with, above 0 and below 1.
+      seed: a whole number or a JAX key.
+
+    Returns:
+      Records to learn from, records to test with.
+
+    Raises:
+      InputError: a class of a single group, which cannot be on both sides; equal records under two labels.
+
+    >>> import gcims_jax as gj, numpy as np
+    >>> records = gj.Records.from_arrays(np.arange(96.0).reshape(8, 3, 4), [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> gj.train_test_split(records, test_size=0.5)[0].class_counts()
+    {0: 2, 1: 2}
+    """
+    if not 0.0 < test_size < 1.0:
+        raise InputError(f"test_size: expected a share of the records above 0 and below 1, got {test_size}")
+    part = from_records(records)
+    for k, name in enumerate(records.classes.tolist()):
+        if len(np.unique(part.groups_N[part.labels_N == k])) < 2:
+            raise InputError(
+                f"class {name!r}: expected records of at least 2 groups to have it on both sides, got 1; measure another sample or "
+                "leave the class out"
+            )
+    rng = np.random.default_rng(as_int(seed))
+    side_N = split_groups(rng, part.labels_N, part.groups_N, 2, shares=(1.0 - test_size, test_size))
+    train, test = (np.flatnonzero(side_N == side) for side in (0, 1))
+    if not len(train) or not len(test):
+        raise InputError(
+            f"groups: expected groups that can be on two sides, got {len(np.unique(part.groups_N))} that cannot"
+        )
+    return records.take(train), records.take(test)
+
+
 def few_per_class(labels_N: np.ndarray, groups_N: np.ndarray, *, each: int, draws: int, seed: int) -> list[Fold]:
     """Draws of few training records, all others being tested on: what a small set would gain, known well.
 
@@ -225,3 +267,8 @@ def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), PROTOCOLS.index(protocol)), index)
     fit_key, draw_key = jax.random.split(key)
     return fit_key, draw_key
+
+
+def ends_repeat(folds: Sequence[Fold], index: int) -> bool:
+    """Whether a fold is the last of its repeat."""
+    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol
@@ -155,7 +154,7 @@ def score_folds(
                     bar.set_postfix_str(futures[done].name)
                     bar.update()
             result.append(answers.gather(fold, [cells[name, index] for name in names]))
-            if _ends_repeat(folds, index) and enough(result):
+            if splits.ends_repeat(folds, index) and enough(result):
                 break
     return result
 
@@ -166,7 +165,7 @@ def _scorer(
     """Scores candidates in a fold, and on inner splits of its training part."""
     train = splits.thin(part.take(fold.train), records_per_class, seed + index)
     return functools.partial(
-        _timed_score,
+        scoring.score_fold,
         splits.fold_keys(seed, "strict", index),
         train=train,
         test=part.take(fold.test),
@@ -174,17 +173,6 @@ def _scorer(
         seed=seed + index,
         inner=splits.inner_splits(train, inner, seed + index),
     )
-
-
-def _timed_score(*arguments: Any, **options: Any) -> dict[str, Any]:
-    """``scoring.score_fold``, with the seconds that it took."""
-    start = time.perf_counter()
-    cell = scoring.score_fold(*arguments, **options)
-    return cell | {"wall_seconds": time.perf_counter() - start}
-
-
-def _ends_repeat(folds: Sequence[Fold], index: int) -> bool:
-    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat
 
 
 def _cores() -> int:

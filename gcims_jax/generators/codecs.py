@@ -44,12 +44,26 @@ class Tucker:
 CodecOption = Tucker | CodecConfig
 
 
+def check_axes(shape: tuple[int, int]) -> None:
+    """Raises InputError for single series, which have no d×d latent."""
+    if min(shape) < 2:
+        raise InputError(
+            f"codec: expected records with two axes, to bring to a d×d latent, got {shape[0]} × {shape[1]} points; for single "
+            "series take a generator without a codec, such as tuned_warp, mix or raw_smote"
+        )
+
+
+def default(shape: tuple[int, int]) -> Tucker:
+    """The codec where nobody names one: linear, d = 16 or the shorter axis of records of this shape."""
+    return Tucker(min(Tucker().latent, *shape))
+
+
 class FittedCodec(NamedTuple):
     """A codec that has learned.
 
     Attributes:
       encode: ``encode(x_NxRxT) -> latents_NxDxD``.
-      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32.
+      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32. Both are pure and can be used inside ``jax.jit``.
       curves: of training, by name; none where nothing was trained.
       residual_on: whether transformers are in use.
       text: what it is, in a few words.
@@ -152,6 +166,7 @@ def _checked(part: Part, config: CodecOption) -> Part:
             f"generator.codec: expected Tucker(latent) or the CodecConfig of transformers, got {config!r}; both are classes of "
             "generators.codecs"
         )
+    check_axes(part.x_NxRxT.shape[1:])
     double.check_latent(config.latent, part.x_NxRxT.shape[1:])
     return part.with_values(np.ascontiguousarray(part.x_NxRxT, np.float32))
 
@@ -168,7 +183,7 @@ def _fit_tucker(part: Part, latent: int) -> FittedCodec:
     basis = linalg.two_sided_basis(part.x_NxRxT, latent)
     return FittedCodec(
         lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
-        lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),
+        lambda e_NxDxD: (basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T).astype(np.float32),
         {},
         False,
         f"linear, both axes, d = {latent}",

@@ -3,14 +3,15 @@
 import functools
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from gcims_jax import parts
-from gcims_jax.errors import InputError, suggest
+from gcims_jax.batches import traced
+from gcims_jax.errors import InputError, check_options
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -37,12 +38,15 @@ class Generator(NamedTuple):
         what was learned; same key, same records.
       options: names of the options of ``fit`` and their values where none are given.
       describe: ``describe(learned) -> Description``.
+      draw: ``draw(key, state, labels_S) -> x_SxRxT``, what ``sample`` wraps, of ``learned.value``; of generators of latents it can
+        be used inside ``jax.jit`` and ``jax.vmap``, where labels that were not there in training give NaN.
     """
 
     fit: Callable[..., Learned]
     sample: Callable[[Array, Learned, np.ndarray], Part]
     options: Mapping[str, Any]
     describe: Callable[[Learned], Description]
+    draw: Callable[[Array, Any, np.ndarray], Any]
 
 
 def make(
@@ -65,14 +69,14 @@ def make(
 
     def fit_part(key: Array, part: Part, **given: Any) -> Learned:
         check_part(part)
-        check_options(options, given)
+        check_options("generator", options, given)
         return parts.learn(functools.partial(fit, key), part, **given)
 
     def sample_part(key: Array, learned: Learned, labels_S: np.ndarray) -> Part:
         labels_S = np.asarray(labels_S)
         return parts.synthetic(sample(key, learned.value, labels_S), labels_S, learned.origin)
 
-    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value))
+    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value), sample)
 
 
 class Pool(NamedTuple):
@@ -105,15 +109,10 @@ def check_part(part: Any) -> None:
         raise InputError("generator: expected training records, got a part without any")
 
 
-def check_options(known: Mapping[str, Any], given: Iterable[str], of: str = "generator") -> None:
-    """Raises InputError for an option that is not known, naming those that are and the nearest."""
-    if unknown := sorted(set(given) - set(known)):
-        remedy = suggest(unknown[0], known) or "; leave it out"
-        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}{remedy}")
-
-
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
-    """Labels to draw as an integer array, if each was there in training."""
+    """Labels to draw as an integer array, if each was there in training; inside ``jax.jit`` nothing is looked at."""
+    if traced(labels_S):
+        return labels_S
     labels_S = np.asarray(labels_S)
     if unknown := sorted(set(labels_S.tolist()) - set(np.asarray(known_N).tolist())):
         raise InputError(f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well")

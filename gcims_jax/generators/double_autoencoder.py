@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from gcims_jax import samplers
-from gcims_jax.errors import InputError
+from gcims_jax.batches import traced
+from gcims_jax.errors import InputError, check_options
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
 from gcims_jax.generators.contract import (
@@ -22,7 +23,6 @@ from gcims_jax.generators.contract import (
     Generator,
     Pool,
     check_labels,
-    check_options,
     make,
     numpy_rng,
     pick,
@@ -91,7 +91,7 @@ def fit(
     if isinstance(cross_fit, str) or cross_fit < 0 or cross_fit == 1 or cross_fit % 1:
         raise InputError(f"double_autoencoder.cross_fit: expected 0 or 2 splits or more, got {cross_fit!r}")
     known, given = sampler_options(sampler), {name: value for name, value in options.items() if value is not None}
-    check_options(known, given, f"double_autoencoder with sampler {sampler!r}")
+    check_options(f"double_autoencoder with sampler {sampler!r}", known, given)
     options, selection = {**known, **given}, None
     fitted = codecs.fit(key, part, codec, directory=directory, title=title, units=units)
     if cross_fit and LIKELIHOOD in options.values():
@@ -103,9 +103,11 @@ def fit(
 
 
 def sample(key: Array, state: DoubleAutoencoder, labels_S: np.ndarray) -> np.ndarray:
-    """Records of the labels, drawn as latents and decoded."""
+    """Records of the labels, drawn as latents and decoded; pure, so it can be used inside ``jax.jit`` and ``jax.vmap``."""
     labels_S = check_labels(state.labels_N, labels_S)
     latents_SxDxD = SAMPLERS[state.sampler].sample(key, state.sampler_state, labels_S)
+    if traced(latents_SxDxD):
+        return state.codec.decode(latents_SxDxD)
     return np.asarray(state.codec.decode(np.asarray(latents_SxDxD)), np.float32)
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
 from gcims_jax.parts import Part
 
@@ -21,7 +22,8 @@ class Sampler(NamedTuple):
       fit: ``fit(part, **options) -> state``, where ``part.x_NxRxT`` are latent matrices N×d×d.
       sample: ``sample(key, state, labels_S) -> latents_SxDxD``.
       log_density: ``log_density(state, latents_MxDxD, labels_M) -> log_density_M`` in nats, of each latent matrix under
-        its label's distribution of the coordinates in use; None where it has no closed form.
+        its label's distribution of the coordinates in use; None where it has no closed form. Inside ``jax.jit`` it is as exact as
+        JAX is set to be, and NaN for labels not seen in fit and for classes without a density.
     """
 
     fit: Callable[..., Any]
@@ -92,7 +94,7 @@ def class_rows(stats: ClassStatistics) -> tuple[np.ndarray, np.ndarray]:
 
 def place(centre_KxDxD: jax.Array, used_P: jax.Array, positions_S: jax.Array, draws_SxP: jax.Array) -> jax.Array:
     """Latents S×d×d: class means, plus deviations in the coordinates in use; the others keep their constant exactly."""
-    centre_SxDxD = centre_KxDxD[positions_S]
+    centre_SxDxD = centre_KxDxD.at[positions_S].get(mode="fill")  # NaN for labels that were not there in training
     if used_P.size == centre_KxDxD[0].size:
         return centre_SxDxD + draws_SxP.reshape(centre_SxDxD.shape)
     centre_SxL = centre_SxDxD.reshape(len(positions_S), centre_KxDxD[0].size)
@@ -111,15 +113,16 @@ def deviations(
     Raises:
       InputError: latents of another size than those of fit.
     """
-    centre_KxL = np.asarray(centre_KxDxD, np.float64).reshape(len(centre_KxDxD), -1)
+    xp = jnp if traced(centre_KxDxD, positions_M, latents_MxL) else np
+    centre_KxL = xp.asarray(centre_KxDxD, float).reshape(len(centre_KxDxD), -1)
     if latents_MxL.shape[1] != centre_KxL.shape[1]:
         raise InputError(
             f"latents: expected shape (M, {', '.join(map(str, centre_KxDxD.shape[1:]))}) as in fit, got "
             f"{latents_MxL.shape[1]} coordinates"
         )
     less_MxL = latents_MxL - centre_KxL[positions_M]
-    constant_MxC = np.delete(less_MxL, used_P, axis=1)
-    kept_M = np.all(np.abs(constant_MxC) <= ROUNDING * np.max(np.abs(centre_KxL)), axis=1)
+    used_L = xp.any(xp.arange(less_MxL.shape[1])[:, None] == used_P, axis=1)
+    kept_M = xp.all(used_L | (xp.abs(less_MxL) <= ROUNDING * xp.max(xp.abs(centre_KxL))), axis=1)
     return less_MxL[:, used_P], kept_M
 
 
@@ -141,17 +144,24 @@ def check_latents(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> tuple[np.n
     Raises:
       InputError: shapes that disagree, labels that are not integers, latents that are not finite.
     """
-    latents = np.asarray(latents_NxDxD, np.float64)
-    labels_N = np.asarray(labels_N)
+    xp = jnp if traced(latents_NxDxD, labels_N) else np
+    latents = xp.asarray(latents_NxDxD, float)
+    labels_N = xp.asarray(labels_N)
     if latents.ndim != 3 or latents.shape[1] != latents.shape[2] or 0 in latents.shape:
         raise InputError(f"latents: expected shape (N, d, d), got {latents.shape}")
     if labels_N.shape != latents.shape[:1] or not np.issubdtype(labels_N.dtype, np.integer):
         raise InputError(
             f"labels: expected {len(latents)} integers, got shape {labels_N.shape} of type {labels_N.dtype}"
         )
-    if not np.all(np.isfinite(latents)):
+    if xp is np and not np.all(np.isfinite(latents)):
         raise InputError(f"latents: expected finite numbers, got {np.sum(~np.isfinite(latents))} NaN or infinite")
     return latents.reshape(len(latents), -1), labels_N
+
+
+def each_class(of_class: Callable[[jax.Array], jax.Array], count: int, positions_M: jax.Array) -> jax.Array:
+    """Of ``of_class(k)``, M numbers for each of K classes in turn, each record's own; NaN for a position that is none."""
+    result_KxM = jax.lax.map(of_class, jnp.arange(count))
+    return result_KxM.at[positions_M, jnp.arange(len(positions_M))].get(mode="fill")
 
 
 def check_fraction(name: str, value: Any) -> None:
@@ -161,13 +171,15 @@ def check_fraction(name: str, value: Any) -> None:
 
 
 def class_positions(classes_K: jax.Array, labels_S: jax.Array) -> jax.Array:
-    """Position of each label among the fitted classes.
+    """Position of each label among the fitted classes; inside ``jax.jit`` K for a label that was not seen in fit.
 
     Raises:
-      InputError: a label that was not seen in fit (checked where labels are concrete, so not under jit).
+      InputError: a label that was not seen in fit, where labels can be looked at.
     """
-    if not isinstance(labels_S, jax.core.Tracer) and not isinstance(classes_K, jax.core.Tracer):
-        unseen = sorted(set(np.asarray(labels_S).tolist()) - set(np.asarray(classes_K).tolist()))
-        if unseen:
-            raise InputError(f"labels: expected some of {np.asarray(classes_K).tolist()} (seen in fit), got {unseen}")
+    if traced(classes_K, labels_S):
+        positions_S, last = jnp.searchsorted(classes_K, labels_S), len(classes_K) - 1
+        return jnp.where(jnp.asarray(classes_K)[jnp.minimum(positions_S, last)] == labels_S, positions_S, last + 1)
+    unseen = sorted(set(np.asarray(labels_S).tolist()) - set(np.asarray(classes_K).tolist()))
+    if unseen:
+        raise InputError(f"labels: expected some of {np.asarray(classes_K).tolist()} (seen in fit), got {unseen}")
     return jnp.searchsorted(classes_K, labels_S)
