@@ -137,6 +137,13 @@ def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, l
     return f"{meaning}: {figures}."
 
 
+def per_record(with_: Chosen, without: Chosen, truth: Truth) -> list[float]:
+    """Mean change of each tested record over repeats: 1 if it is right with synthetic records only, every time."""
+    gain_RxN = verdict.gains(with_.predicted_RxN, without.predicted_RxN, truth.labels_N)
+    tested_N = ~np.all(np.isnan(gain_RxN), axis=0)
+    return np.nanmean(gain_RxN[:, tested_N], axis=0).tolist()
+
+
 def points(delta: float, ci95: Sequence[float]) -> str:
     """A change with its interval, in points."""
     return f"{100 * delta:+.1f} ({100 * ci95[0]:+.1f} to {100 * ci95[1]:+.1f})"
@@ -273,6 +280,7 @@ def context(
         "folds_with_generator": int(sum(made)),
         "folds_changed": int(sum(changed)),
         "comparison": compared,
+        "per_record": per_record(augmented, plain, truth),
         "recommend": compared["verdict"] == "helps" and any(changed),
     }
 

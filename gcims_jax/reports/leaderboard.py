@@ -7,8 +7,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from gcims_jax.evaluation import results
 from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.comparisons import (
+    PAIRED,
     TITLES,
     Line,
     Summary,
@@ -18,7 +20,9 @@ from gcims_jax.reports.comparisons import (
     classifiers_of,
     label,
     p_adjusted,
+    plot_paired,
     points,
+    terms,
     total,
 )
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
@@ -29,14 +33,17 @@ def sentence(summary: Summary) -> str:
     context = summary["context"]
     compared = context["comparison"]
     plain, augmented = (100 * context[side]["accuracy"]["mean"] for side in ("plain", "augmented"))
+    mostly = {side: next(iter(context[f"{side}_chosen"])) for side in ("plain", "augmented")}
     if summary["banner"]:
         advice = summary["banner"]
     elif not context["folds_changed"]:
-        advice = "No generator was chosen that changes anything: train without synthetic records."
+        advice = f"No generator was chosen that changes anything: train without synthetic records ({mostly['plain']})."
     elif context["recommend"]:
-        advice = "Augment."
+        advice = f"Augment: use {mostly['augmented']}."
     else:
-        advice = "Augmentation is not recommended on this evidence: train without synthetic records."
+        advice = (
+            f"Augmentation is not recommended on this evidence: train without synthetic records ({mostly['plain']})."
+        )
     parts = [
         f"The best without synthetic records scores {plain:.1f} %, the best with them {augmented:.1f} %, both chosen inside "
         f"among the same classifiers: {points(compared)} points, {compared['verdict']}. {advice}"
@@ -68,7 +75,11 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
 
 def figures(summary: Summary) -> dict[str, Figure]:
     """The pictures of the page, by name."""
-    return {"changes": plot_changes(summary["lines"])}
+    context = summary["context"]
+    return {
+        "changes": plot_changes(summary["lines"]),
+        "paired": plot_paired(context["comparison"], context["per_record"]),
+    }
 
 
 def answer_block(summary: Summary) -> str:
@@ -96,8 +107,9 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
         "settings of the classifier were chosen inside each training part.</p>",
         *[_table(summary, name) for name in classifiers_of(summary["lines"])],
         "<h2>Against the best without synthetic records</h2>",
-        f"<p>Both sides choose among the same classifiers and settings by the same inner splits ({summary['inner_splits']} "
-        "parts of each training part); weights, votes and copies are plain. Chosen without synthetic records: "
+        f"<p>Both sides choose among the same classifiers and settings by the same splits of each training part "
+        f"({summary['inner_splits']}); synthetic records are taken only where they are better inside by more than the standard error of "
+        "the difference. Weights, votes and copies are plain. Chosen without synthetic records: "
         f"{html.escape(chosen['plain'])} folds. With them, where plain may be chosen as well: {html.escape(chosen['augmented'])}.</p>",
         table(
             "Percent on held-out real records",
@@ -107,13 +119,11 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
                 ["change", *(points(compared, score) for score in TITLES)],
             ],
         ),
-        *(
-            [
-                f"<p>The cautious test over folds (Nadeau–Bengio) says: {cautious['verdict']}, p = {cautious['p_value']:.2f}.</p>"
-            ]
-            if cautious
-            else []
-        ),
+        image(images["paired"], "change of accuracy in every fold and of every record"),
+        PAIRED,
+        terms(cautious),
+        "<h2>Generators against each other</h2>",
+        _pairs(summary),
         *about(summary),
     ]
     return render_page("Which generator helps?", parts)
@@ -140,6 +150,25 @@ def _table(summary: Summary, classifier: str) -> str:
         "p, adjusted", "p balanced, adjusted", "s a fold",
     ]  # fmt: skip
     return table(f"Classifier {classifier}; percent and points", head, rows)
+
+
+def _pairs(summary: Summary) -> str:
+    """Pairs that differ after adjustment."""
+    differ = [pair for pair in summary["pairs"] if min(p_adjusted(pair["comparison"], s) for s in TITLES) <= 0.05]
+    if not differ:
+        return f"<p>No two of them can be told apart: {len(summary['pairs'])} pairs, p-values adjusted for their number.</p>"
+    rows = []
+    for pair in sorted(differ, key=lambda pair: -abs(pair["comparison"]["delta_accuracy"])):
+        compared, (first, second) = pair["comparison"], pair["comparison"]["arms"]
+        sides = (first, second) if compared["delta_accuracy"] >= 0 else (second, first)
+        change_, (low, high) = change(compared)
+        ends = (change_, (low, high)) if change_ >= 0 else (-change_, (-high, -low))
+        rows.append([pair["classifier"], *sides, results.points(*ends), f"{p_adjusted(compared):.3f}"])
+    return table(
+        f"Pairs that differ, of {len(summary['pairs'])}; accuracy, points",
+        ["classifier", "better", "worse", "difference", "p, adjusted"],
+        rows,
+    )
 
 
 def plot_changes(lines: list[Line]) -> Figure:
