@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # Each room may use those of the floors below it, and its own.
 FLOORS = [
     {"errors"},
-    {"records", "linalg", "batches"},
+    {"records", "linalg", "batches", "options"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
     {"preprocessing"},

@@ -12,7 +12,8 @@ classes only: Yang, Liu & Xu, arXiv 2101.06395). The centre is the class mean, o
 record of the class, with the covariance scaled by h².
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from scipy import linalg
 from scipy.special import logsumexp
 
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rules
 from gcims_jax.parts import Part
 from gcims_jax.samplers import mixing, shrinkage
 from gcims_jax.samplers.contract import (
@@ -112,6 +114,11 @@ MEMBERS = {
     "kde": fit_kde,
 }
 FIXED = {"gaussian": {"alpha": 0.0}, "pooled": {"alpha": 1.0}}
+
+
+def rules(name: str, given: Mapping[str, Any]) -> Rules:
+    """What the options of a member may be."""
+    return shrinkage.rules({**FIXED.get(name, {}), **given})
 
 
 def _fit(

@@ -1,5 +1,6 @@
 """The studies of the codec: splits, rows that are kept, refusals, and one small study from end to end."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -159,8 +160,10 @@ def test_records_without_two_recordings_in_them_are_refused(one_record, tmp_path
 
 
 @pytest.mark.slow
-def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path):
-    config.codec_study.latents = (2, 3)
+def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path, monkeypatch):
+    few = dataclasses.replace(reconstruction.PAPER_TRAIN, steps=4, batch=8, evaluate_every=2)
+    monkeypatch.setattr(reconstruction, "PAPER_TRAIN", few)
+    config.codec_study.latents, config.codec_study.paper_splits = (2, 3), 1
     setup = settings.prepare(config)
     printed = latent_dimension.run(Job(setup, tmp_path / "study", {}, {}))
     written = json.loads((tmp_path / "study" / "results.json").read_text())
