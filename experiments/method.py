@@ -4,10 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
-from gcims_jax import parts
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.model import ModelConfig
@@ -16,12 +14,9 @@ from gcims_jax.codec.train import TrainConfig
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation.candidates import Candidate, Dose
 from gcims_jax.evaluation.classify import ClassifierConfig
+from gcims_jax.options import from_text, read
 from gcims_jax.preprocessing import scale
 from gcims_jax.samplers import SAMPLERS
-from gcims_jax.samplers import options as sampler_options
-
-# Options of samplers that are numbers with a fraction; the others are counts.
-FRACTIONS = ("ridge", "alpha", "bandwidth")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +56,7 @@ def read_method(config: ConfigDict) -> Method:
     if config.sampler.name not in SAMPLERS:
         raise InputError(f"sampler.name: expected one of {sorted(SAMPLERS)}, got {config.sampler.name!r}")
     options = _sampler_options(config)
-    method = Method(
+    return Method(
         preprocess=scale.PreprocessConfig(log=config.preprocess.log, log_knee=config.preprocess.log_knee),
         codec=CodecConfig(
             latent=config.codec.latent,
@@ -79,33 +74,16 @@ def read_method(config: ConfigDict) -> Method:
         sampler_options=tuple(sorted(options.items())),
         dose=Dose(config.protocol.ratio, config.protocol.balanced),
     )
-    _rehearse(method.sampler, options)
-    return method
 
 
 def _sampler_options(config: ConfigDict) -> dict[str, Any]:
-    """The options that were set, as numbers where they are numbers."""
-    options: dict[str, Any] = {}
-    taken = sampler_options(config.sampler.name)
-    for name, text in config.sampler.items():
-        if name == "name" or text == "":
-            continue
-        if name not in taken:
+    """The options that were set, in their types."""
+    sampler = SAMPLERS[config.sampler.name]
+    given = {name: value for name, value in config.sampler.items() if name != "name" and value != ""}
+    for name, value in given.items():
+        if name not in sampler.options:
             raise InputError(
-                f"sampler.{name}: {config.sampler.name} expects only {', '.join(taken)}, got {name}={text}"
+                f"sampler.{name}: {config.sampler.name} expects only {', '.join(sampler.options)}, got {name}={value}"
             )
-        try:
-            options[name] = float(text) if name in FRACTIONS else int(text)
-        except ValueError as error:
-            if name not in FRACTIONS:
-                raise InputError(f"sampler.{name}: expected a whole number, got {text!r}") from error
-            options[name] = text
-    return options
-
-
-def _rehearse(sampler: str, options: dict[str, Any]) -> None:
-    """Fits a few records, which rejects bad options now rather than after training."""
-    if "steps" in sampler_options(sampler):
-        options = {**options, "steps": min(1, options.get("steps", 1))}
-    latents_4xDxD = np.random.default_rng(0).normal(size=(4, 2, 2))
-    SAMPLERS[sampler].fit(parts.from_arrays(latents_4xDxD, np.zeros(4, int)), **options)
+    given = {name: from_text(value) for name, value in given.items()}
+    return read("sampler", sampler.rules(given), given)

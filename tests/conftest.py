@@ -13,6 +13,7 @@ os.environ["XLA_FLAGS"] = (
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="gcims_jax_tests_"))
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import settings
@@ -22,7 +23,15 @@ from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig
 from gcims_jax.evaluation.classify import ClassifierConfig
+from gcims_jax.phase import registration
 from gcims_jax.records import Axis, Records
+
+# Registrations run for longer than they compile: one level up they are four times as fast.
+registration._register_batch = jax.jit(
+    registration._register_batch.__wrapped__,
+    static_argnums=0,
+    compiler_options={"xla_backend_optimization_level": 1},
+)
 
 # The same examples every time, so that a test that passed still passes; HYPOTHESIS_PROFILE=search, or
 # --hypothesis-profile=search, looks for new ones.

@@ -7,6 +7,7 @@ import numpy as np
 
 from gcims_jax.errors import InputError, suggest
 from gcims_jax.generators import GENERATORS, codecs
+from gcims_jax.options import from_text
 from gcims_jax.phase import registration
 from gcims_jax.preprocessing.scale import Compression
 
@@ -84,23 +85,21 @@ def parse_candidate(text: str) -> Candidate:
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"study.candidates: expected options as name=value after the colon, got {text!r}")
-        try:
-            options.append((name, float(value)))
-        except ValueError:
-            options.append((name, value))
+        options.append((name, from_text(value)))
     if generator == "votes":
         size = dict(options).get("size", 1.0)
         if len(options) > 1 or not isinstance(size, float) or not size > 0.0:
             raise InputError(f"study.candidates: expected votes or votes:size=NUMBER above 0, got {text!r}")
         return Candidate(text, votes=size)
-    candidate = Candidate(text, generator, tuple(options))
+    candidate = Candidate(text, generator)
     known = [option for option in GENERATORS[generator].options if option not in INTERNAL]
     if wrong := [name for name, _ in options if name not in known]:
         raise InputError(
             f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"
             + suggest(wrong[0], known)
         )
-    return candidate
+    read = GENERATORS[generator].read(f"study.candidates: {text}: {generator}", dict(options))
+    return dataclasses.replace(candidate, options=tuple(read.items()))
 
 
 def on_grid(candidate: Candidate, compression: Compression) -> Candidate:

@@ -23,6 +23,7 @@ from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import check_part
+from gcims_jax.options import Rule, kind, read
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -42,6 +43,13 @@ class Tucker:
 
 
 CodecOption = Tucker | CodecConfig
+# Options of whatever takes a codec.
+RULES: dict[str, Rule] = {
+    "codec": kind(CodecOption, "Tucker(latent) or the CodecConfig of transformers, both of generators.codecs"),
+    "directory": kind(Path, "a folder as a Path"),
+    "title": kind(str, "text"),
+    "units": kind(tuple, "the low and high end of the scale in the input's unit"),
+}
 
 
 def check_axes(shape: tuple[int, int]) -> None:
@@ -161,11 +169,7 @@ def _in_other_form(codec: Learned, part: Part, values: np.ndarray) -> Part:
 
 def _checked(part: Part, config: CodecOption) -> Part:
     check_part(part)
-    if not isinstance(config, CodecOption):
-        raise InputError(
-            f"generator.codec: expected Tucker(latent) or the CodecConfig of transformers, got {config!r}; both are classes of "
-            "generators.codecs"
-        )
+    read("generator", RULES, {"codec": config})
     check_axes(part.x_NxRxT.shape[1:])
     double.check_latent(config.latent, part.x_NxRxT.shape[1:])
     return part.with_values(np.ascontiguousarray(part.x_NxRxT, np.float32))

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax.generators.contract import Description, check_size, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, make, numpy_rng, pick
 from gcims_jax.generators.groups import group_means, pays
+from gcims_jax.options import count, number
 from gcims_jax.parts import Part
 from gcims_jax.phase import warp as warping
 from gcims_jax.phase.warp import FAST, SLOW, Spread
@@ -69,14 +70,13 @@ class Warps(NamedTuple):
 
 def fit_hand_set(key: Array, part: Part, *, size: float = 1.0) -> Warps:
     """Warps of a given size of both axes, and 5 % of intensity at size 1."""
-    size = check_size("size", size)
     for length in part.x_NxRxT.shape[1:]:
         if length > 1:
             warping.check_knots(length, KNOTS)
     return Warps(np.asarray(part.x_NxRxT, np.float32), part.labels_N, Sizes(size, size, KNOTS, 0.05 * size), ())
 
 
-def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
+def fit_tuned(key: Array, part: Part, *, copies: int = 6) -> Warps:
     """Chooses sizes by ``neighbour_scores`` of the training records; a warp has to beat none clearly.
 
     Args:
@@ -87,7 +87,7 @@ def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
     x_NxRxT, labels_N = np.asarray(part.x_NxRxT, np.float32), part.labels_N
     if len(np.unique(part.groups_N)) < 2:
         return Warps(x_NxRxT, labels_N, NONE, ())  # nobody else to tell anything
-    owner_M = np.tile(np.arange(len(labels_N)), max(1, round(copies)))
+    owner_M = np.tile(np.arange(len(labels_N)), copies)
     tried: dict[Sizes, np.ndarray] = {}
 
     def scores(sizes: Sizes) -> np.ndarray:
@@ -203,5 +203,5 @@ def _describe(state: Warps) -> Description:
     return Description(True, f"slow {slow:g}, fast {fast:g}, intensity {intensity:g}, {knots} knots")
 
 
-warp = make(fit_hand_set, sample, _describe)
-tuned_warp = make(fit_tuned, sample, _describe)
+warp = make(fit_hand_set, sample, _describe, {"size": number(0, 100)})
+tuned_warp = make(fit_tuned, sample, _describe, {"copies": count(1, 1000)})

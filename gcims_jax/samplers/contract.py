@@ -1,18 +1,37 @@
 """What every sampler is, and what all of them check and share."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gcims_jax import options as option_rules
 from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rule, Rules
 from gcims_jax.parts import Part
 
 # Latents are float32: a coordinate whose values differ by no more than this share of the largest is constant.
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
+
+
+# What options may be that mean the same in every sampler that has them.
+RULES: dict[str, Rule] = {
+    "ridge": option_rules.number(0, 1),
+    "neighbours": option_rules.count(1, 1000),
+    "components": option_rules.count(1, 1000),
+    "directions": option_rules.count(1, 100_000),
+    "steps": option_rules.count(1, 10_000_000),
+    "seed": option_rules.count(0, 2**31 - 1),
+}
+
+
+def check(**given: Any) -> None:
+    """Raises InputError for an option that its rule in ``RULES`` forbids."""
+    option_rules.read("sampler", RULES, given)
 
 
 class Sampler(NamedTuple):
@@ -24,11 +43,24 @@ class Sampler(NamedTuple):
       log_density: ``log_density(state, latents_MxDxD, labels_M) -> log_density_M`` in nats, of each latent matrix under
         its label's distribution of the coordinates in use; None where it has no closed form. Inside ``jax.jit`` it is as exact as
         JAX is set to be, and NaN for labels not seen in fit and for classes without a density.
+      special: rules of options that ``RULES`` lacks or that are not as there, given the values of all; None for none.
     """
 
     fit: Callable[..., Any]
     sample: Callable[[jax.Array, Any, jax.Array], jax.Array]
     log_density: Callable[[Any, np.ndarray, np.ndarray], np.ndarray] | None = None
+    special: Callable[[Mapping[str, Any]], Rules] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of ``fit`` and their values where none are given."""
+        parameters = inspect.signature(self.fit).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def rules(self, given: Mapping[str, Any]) -> Rules:
+        """What each option may be beside others that were given."""
+        known = {**RULES, **(self.special({**self.options, **given}) if self.special else {})}
+        return {name: known[name] for name in self.options}
 
 
 class ClassStatistics(NamedTuple):
@@ -162,12 +194,6 @@ def each_class(of_class: Callable[[jax.Array], jax.Array], count: int, positions
     """Of ``of_class(k)``, M numbers for each of K classes in turn, each record's own; NaN for a position that is none."""
     result_KxM = jax.lax.map(of_class, jnp.arange(count))
     return result_KxM.at[positions_M, jnp.arange(len(positions_M))].get(mode="fill")
-
-
-def check_fraction(name: str, value: Any) -> None:
-    """Raises InputError unless the value is a number from 0 to 1."""
-    if isinstance(value, str) or not 0.0 <= value <= 1.0:
-        raise InputError(f"sampler.{name}: expected a number from 0 to 1, got {value!r}")
 
 
 def class_positions(classes_K: jax.Array, labels_S: jax.Array) -> jax.Array:

@@ -12,6 +12,7 @@ classes only: Yang, Liu & Xu, arXiv 2101.06395). The centre is the class mean, o
 record of the class, with the covariance scaled by h².
 """
 
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from scipy.special import logsumexp
 
 from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rules
 from gcims_jax.parts import Part
 from gcims_jax.samplers import mixing, shrinkage
 from gcims_jax.samplers.contract import (
@@ -115,6 +117,11 @@ MEMBERS = {
     "kde": fit_kde,
 }
 FIXED = {"gaussian": {"alpha": 0.0}, "pooled": {"alpha": 1.0}}
+
+
+def rules(name: str, given: Mapping[str, Any]) -> Rules:
+    """What the options of a member may be."""
+    return shrinkage.rules({**FIXED.get(name, {}), **given})
 
 
 def _fit(

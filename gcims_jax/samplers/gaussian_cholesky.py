@@ -13,7 +13,7 @@ from gcims_jax.errors import InputError
 from gcims_jax.linalg import regularised_cholesky
 from gcims_jax.parts import Part
 from gcims_jax.samplers.contract import (
-    check_fraction,
+    check,
     check_latents,
     class_positions,
     class_statistics,
@@ -62,7 +62,7 @@ def fit(part: Part, *, ridge: float = 0.1) -> GaussianCholesky:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records, or factors that would fill the
         memory.
     """
-    check_fraction("ridge", ridge)
+    check(ridge=ridge)
     stats = class_statistics(part)
     n, size = stats.deviations_NxP.shape
     check_factors_fit(len(stats.classes_K), size)

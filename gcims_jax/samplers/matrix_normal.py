@@ -15,7 +15,7 @@ from gcims_jax.errors import InputError
 from gcims_jax.parts import Part
 from gcims_jax.samplers.contract import (
     ClassStatistics,
-    check_fraction,
+    check,
     check_latents,
     class_positions,
     class_statistics,
@@ -62,7 +62,7 @@ def fit(part: Part, *, ridge: float = 0.1) -> MatrixNormal:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records, constant entries that are not
         whole rows and columns, or λ = 0 with too few records for covariances of full rank.
     """
-    check_fraction("ridge", ridge)
+    check(ridge=ridge)
     stats = class_statistics(part)
     deviations_NxRxC = stats.deviations_NxP.reshape(-1, *_block(stats))
     rows, columns, conditions = [], [], []
