@@ -128,6 +128,8 @@ def get_config() -> ConfigDict:
     config.protocol.budget_minutes = 0.0
     config.protocol.grouped = True  # every group on one side of each split; False splits replicates, which leaks
     config.protocol.leave_one_group_out = False  # True makes every group, a batch for example, a fold
+    # Above 0: so many training records of a class, all others are tested, in "repeats" draws instead of folds.
+    config.protocol.train_per_class = 0
     config.protocol.ratio = 1.0  # synthetic records per training record
     config.protocol.balanced = False  # True draws every class up to 1 + ratio times the largest
 
@@ -144,15 +146,20 @@ def get_config() -> ConfigDict:
     config.sanity_class = ""  # experiment "synthetic_sanity": whose peaks are shown; "" takes the largest class
 
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"
-    config.calibration.data_sets = 200  # in each condition where nothing helps
-    config.calibration.planted_data_sets = 100  # in each condition where something does
-    # Each judge with a number of records, of repeats and of measurements of one sample.
+    config.calibration.data_sets = 400  # in each condition where nothing helps
+    config.calibration.planted_data_sets = 200  # in each condition where something does
+    # One entry a setting: "even" or "tailed"; classifier; records; repeats; measurements of one sample; batches, 0 for none.
+    config.calibration.sources = ("even", "even", "even")
     config.calibration.judges = ("pca_nearest", "pls_da", "pls_da")
     config.calibration.records = (60, 200, 144)
     config.calibration.repeats = (5, 8, 4)
     config.calibration.measurements = (1, 1, 3)
-    config.calibration.ratios = (1.0, 4.0, 8.0)  # of the planted gains: synthetic records per training record
+    config.calibration.batches = (0, 0, 0)
+    config.calibration.files = ()  # of real records, whose names are then given at random: svm, 120 records, 3 repeats
+    config.calibration.ratios = (1.0, 4.0)  # of the planted gains: synthetic records per training record
     config.calibration.folds = 5
+    config.calibration.training_sets = 60  # by which the true gain of a population is measured
+    config.calibration.search_steps = 120  # for the share of wrong labels at which fresh records neither help nor hurt
 
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds

@@ -1,5 +1,7 @@
 """Synthetic records from the generator that helps most, and whether they help here: for a user's own data."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from experiments import studies, synthetic
@@ -15,23 +17,25 @@ def run(job: Job) -> str:
     written = []
 
     def write(folds: list[FoldAnswers]) -> None:
-        candidate, dose = choose(job, folds[0])
+        candidate, dose = choose(job, folds)
         records = generate(job, candidate, dose)
         synthetic.write(job, records)
         written.append(
             f"synthetic.nc: {len(records)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the training "
-            "part of the first fold."
+            "parts."
         )
 
     return "\n".join([studies.leaderboard(job, write), *written])
 
 
-def choose(job: Job, answers: FoldAnswers) -> tuple[Candidate, Dose]:
-    """The generator and dose with the best inner score in a fold, with whichever classifier; copies where there is no other."""
+def choose(job: Job, folds: Sequence[FoldAnswers]) -> tuple[Candidate, Dose]:
+    """The generator and dose with the best inner score, mean over folds, with whichever classifier; copies where there is no other."""
     candidates = {c.name: c for c in studies.candidates_of(job) if c.generator}
     made = [name for name, candidate in candidates.items() if not candidate.is_plain] or list(candidates)
-    fitting = [i for i, row in enumerate(answers.rows) if row["candidate"] in made]
-    best = answers.rows[fitting[int(np.argmax(answers.inner_M[fitting]))]]
+    rows = folds[0].rows  # in the same order in every fold
+    fitting = [i for i, row in enumerate(rows) if row["candidate"] in made]
+    score_C = np.mean([answers.inner.scores() for answers in folds if answers.inner is not None], axis=0)
+    best = rows[fitting[int(np.argmax(score_C[fitting]))]]
     return candidates[best["candidate"]], dose_of(best)
 
 

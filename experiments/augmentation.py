@@ -191,6 +191,7 @@ def _protocol(job: Job, name: str, folds: list[FoldAnswers]) -> dict[str, Any]:
         "bounded": float(np.mean([cell["bounded"] for cell in cells_J])),
         "arms": {arm: results.scores(folds, one, truth) for arm, one in chosen.items()},
         "comparison": results.comparison(folds, with_, without, truth, names=(ARM, "original"), leaks=leaks),
+        "per_record": results.per_record(with_, without, truth),
         "per_class": results.per_class(with_, without, truth),
         "real_to_synthetic": {
             key: float(np.mean([cell["real_to_synthetic"][key] for cell in cells_J]))

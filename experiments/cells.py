@@ -1,25 +1,20 @@
 """Cells of a study: one file per candidate and fold, kept, so that a killed study goes on with what remains."""
 
-import functools
 import hashlib
 import json
-import os
 import re
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from experiments.job import Job
 from experiments.workdir import to_json, write_text
-from gcims_jax.evaluation import answers, scoring, splits
+from gcims_jax.evaluation import answers, scoring, splits, study
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
-from gcims_jax.evaluation.splits import Fold
 
 
 def run(
@@ -44,54 +39,38 @@ def run(
       enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
-    paths = {
-        (candidate.name, index): job.workdir / "checkpoints" / tag / _slug(candidate.name) / f"fold_{index:03d}.json"
-        for index in range(len(setup.folds))
-        for candidate in candidates
-    }
-    missing, result = sum(not path.exists() for path in paths.values()), []
-    with tqdm(total=missing, desc=f"{tag}: cells that remain", unit="cell", disable=not missing) as bar:
-        for index, fold in enumerate(setup.folds):
-            remaining = [candidate for candidate in candidates if not paths[candidate.name, index].exists()]
-            score = _scorer(job, index, plan, inner, records_per_class) if remaining else None
-            # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-            with threadpool_limits(1), ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-                futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
-                for done in as_completed(futures):
-                    write_text(paths[futures[done].name, index], to_json(done.result()))
-                    bar.set_postfix_str(futures[done].name)
-                    bar.update()
-            cells = [json.loads(paths[candidate.name, index].read_text()) for candidate in candidates]
-            result.append(answers.gather(fold, cells))
-            if _ends_repeat(setup.folds, index) and enough(result):
-                break
-    return result
-
-
-def _scorer(job: Job, index: int, plan: Plan, inner: int, records_per_class: int) -> Callable[..., dict[str, Any]]:
-    """Scores candidates in a fold, and on inner splits of its training part."""
-    setup, fold, seed = job.setup, job.setup.folds[index], job.setup.seed + index
-    train = splits.thin(setup.part.take(fold.train), records_per_class, seed)
-    return functools.partial(
-        _timed_score,
-        splits.fold_keys(setup.seed, "strict", index),
-        train=train,
-        test=setup.part.take(fold.test),
-        plan=plan,
-        seed=seed,
-        inner=splits.inner_splits(train, inner, seed),
+    return study.score_folds(
+        setup.part,
+        setup.folds,
+        candidates,
+        plan,
+        setup.seed,
+        inner=inner,
+        records_per_class=records_per_class,
+        cells=Files(job.workdir / "checkpoints" / tag),
+        enough=enough,
+        title=f"{tag}: cells that remain",
     )
 
 
-def _timed_score(*arguments: Any, **options: Any) -> dict[str, Any]:
-    """``scoring.score_fold``, with the seconds that it took."""
-    start = time.perf_counter()
-    cell = scoring.score_fold(*arguments, **options)
-    return cell | {"wall_seconds": time.perf_counter() - start}
+class Files:
+    """Cells as files, each whole or absent at any moment."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-def _ends_repeat(folds: Sequence[Fold], index: int) -> bool:
-    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat
+    def _path(self, cell: tuple[str, int]) -> Path:
+        name, index = cell
+        return self._folder / _slug(name) / f"fold_{index:03d}.json"
+
+    def __contains__(self, cell: tuple[str, int]) -> bool:
+        return self._path(cell).exists()
+
+    def __getitem__(self, cell: tuple[str, int]) -> dict[str, Any]:
+        return json.loads(self._path(cell).read_text())
+
+    def __setitem__(self, cell: tuple[str, int], value: dict[str, Any]) -> None:
+        write_text(self._path(cell), to_json(value))
 
 
 def run_together(
@@ -124,11 +103,11 @@ def run_together(
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
-                cell = _timed_score(*arguments, seed, measure=measure, **options)
+                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
             write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
-        if _ends_repeat(setup.folds, index) and enough(result):
+        if splits.ends_repeat(setup.folds, index) and enough(result):
             break
     return result
 

@@ -11,7 +11,7 @@ from experiments import cells
 from experiments.augmentation import plan_of
 from experiments.job import Job
 from gcims_jax import parts
-from gcims_jax.evaluation import scoring, splits, verdict
+from gcims_jax.evaluation import multiple, scoring, splits
 from gcims_jax.fidelity import gaussianity
 from gcims_jax.generators import double_autoencoder
 from gcims_jax.reports import gaussianity as gaussianity_page
@@ -48,7 +48,7 @@ def run(job: Job) -> str:
     p_values_Sx2 = np.array([[compared[name].energy.p_value, compared[name].spread_p_value] for name in compared])
     adjusted_Sx2 = p_values_Sx2.copy()
     # The real training records, which come first, are the comparison, not one of those compared.
-    adjusted_Sx2[1:] = verdict.holm(p_values_Sx2[1:].ravel()).reshape(-1, 2)
+    adjusted_Sx2[1:] = multiple.holm(p_values_Sx2[1:].ravel()).reshape(-1, 2)
     job.timed("samplers", start)
 
     start = time.perf_counter()

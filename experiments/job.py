@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from experiments.settings import Setup
 from experiments.workdir import to_json, write_text
+from gcims_jax.evaluation.study import dataset
 from gcims_jax.reports.page import put_banner
 
 
@@ -38,7 +39,7 @@ class Job(NamedTuple):
     ) -> None:
         """Adds what every summary has, writes the page, and last the results: where they are, the run is complete."""
         setup = self.setup
-        summary.setdefault("dataset", dataset(setup))
+        summary.setdefault("dataset", dataset(setup.records, setup.part))
         summary["banner"] = setup.banner
         start = time.perf_counter()
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
@@ -48,16 +49,6 @@ class Job(NamedTuple):
         self.timed("report", start)
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
         write_text(self.workdir / name, to_json(summary))
-
-
-def dataset(setup: Setup) -> dict[str, Any]:
-    """The data in figures, for ``results.json``."""
-    return {
-        "records": len(setup.records),
-        "shape": list(setup.records.shape[1:]),
-        "classes": setup.records.class_counts(),
-        "groups": len(set(setup.part.groups_N.tolist())),
-    }
 
 
 def kept(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

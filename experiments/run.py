@@ -87,7 +87,7 @@ def _run() -> None:
     config = CONFIG.value
     if CACHE.value:
         jax.config.update("jax_compilation_cache_dir", str(Path(CACHE.value).absolute()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
     if config.experiment not in EXPERIMENTS:
         raise InputError(f"experiment: expected one of {sorted(EXPERIMENTS)}, got {config.experiment!r}")
     setup = settings.prepare(config)

@@ -1,6 +1,5 @@
 """Studies of usefulness: each a table of candidates, doses and folds, a summary and a page."""
 
-import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -10,10 +9,9 @@ import numpy as np
 
 from experiments import budget, cells
 from experiments.job import Job
-from gcims_jax.evaluation import predictions, results, splits
+from gcims_jax.evaluation import predictions, results, study
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
-from gcims_jax.evaluation.candidates import COPIES, PLAIN, Candidate
-from gcims_jax.evaluation.classify import tried
+from gcims_jax.evaluation.candidates import PLAIN, Candidate
 from gcims_jax.evaluation.scoring import Plan
 from gcims_jax.io.netcdf import write_dataset
 from gcims_jax.reports import leaderboard as leaderboard_page
@@ -36,8 +34,7 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     summary = {
         **_about(job),
         "folds": len(folds),
-        "lines": results.lines(folds, truth, leaks=bool(setup.banner)),
-        "context": results.context(folds, truth, plain.__contains__, leaks=bool(setup.banner)),
+        **study.compare_all(folds, truth, candidates_of(job), leaks=bool(setup.banner)),
     }
     _keep(job, folds)
     job.timed("study", start)
@@ -88,7 +85,7 @@ def minority(job: Job) -> str:
     lines = results.slopes(folds, setup.truth, found, dose)
     summary = {
         **_about(job),
-        "classifier": setup.study.classifiers[0],
+        "classifier": setup.study.classifiers[0].name,
         "ratio": dose,
         "recall_K": list(plain["per_class_recall"].values()),
         "lines": lines,
@@ -123,31 +120,18 @@ def learning_curve(job: Job) -> str:
 
 
 def candidates_of(job: Job) -> tuple[Candidate, ...]:
-    """Those asked for, and copies, which every generator has to beat."""
-    asked = job.setup.study.candidates
-    plain = [candidate for candidate in asked if candidate.is_plain]
-    if COPIES not in plain:
-        plain.append(COPIES)
-    # Plain ones first: of equals the first is taken.
-    return (*plain, *(candidate for candidate in asked if not candidate.is_plain))
+    """Those asked for, and copies."""
+    return job.setup.study.with_copies()
 
 
 def plan_of(job: Job, *, tuned: bool = True) -> Plan:
-    """How candidates are scored: doses, and classifiers with every setting that training parts choose among."""
+    """How candidates are scored."""
     setup = job.setup
-    configs = [dataclasses.replace(setup.method.classifier, name=name) for name in setup.study.classifiers]
-    every = [one for config in configs for one in tried(config)] if tuned else configs
-    return Plan(setup.method.preprocess, setup.study.codec, setup.study.doses, tuple(every), len(setup.truth.classes))
+    return setup.study.plan(setup.method.preprocess, len(setup.truth.classes), tuned=tuned)
 
 
 def _about(job: Job) -> dict[str, Any]:
-    study = job.setup.study
-    return {
-        "folds": len(job.setup.folds),
-        "codec": type(study.codec).__name__,
-        "latent": study.codec.latent,
-        "inner_splits": f"{study.inner_splits} of {splits.INNER}",
-    }
+    return job.setup.study.describe(job.setup.folds)
 
 
 def _keep(job: Job, folds: list[FoldAnswers]) -> None:

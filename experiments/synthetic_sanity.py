@@ -11,7 +11,7 @@ from experiments import cells
 from experiments.augmentation import plan_of
 from experiments.job import Job
 from experiments.settings import Setup
-from gcims_jax.evaluation import scoring, verdict
+from gcims_jax.evaluation import multiple, scoring
 from gcims_jax.evaluation.candidates import Dose
 from gcims_jax.fidelity import found_peaks, memorisation, peaks, realism
 from gcims_jax.preprocessing import scale
@@ -99,7 +99,7 @@ def _follow(real_NxRxT: np.ndarray, synthetic_SxRxT: np.ndarray) -> tuple[list[d
     )
     entries = found_peaks.describe(real, synthetic)
     tested = [entry for entry in entries if np.isfinite(entry["p_value"])]
-    for entry, p_value in zip(tested, verdict.holm([entry["p_value"] for entry in tested]), strict=True):
+    for entry, p_value in zip(tested, multiple.holm([entry["p_value"] for entry in tested]), strict=True):
         entry["p_holm"] = float(p_value)
     return entries, reference.position_Mx2
 

@@ -3,6 +3,27 @@
 Messages follow one pattern: the rule, what was expected, what came, what to do.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """A file, field or option is not what the rule asks for; the message names it and the remedy."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'the nearest'?`` for the end of a message; empty where nothing known is near."""
+    near = difflib.get_close_matches(str(name), list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_options(of: str, known: Iterable[str], given: Iterable[str]) -> None:
+    """Raises InputError for an option that is not known, naming those that are and the nearest.
+
+    Args:
+      of: what has the options, for the message.
+      known, given: names.
+    """
+    if unknown := sorted(set(given) - set(known)):
+        remedy = suggest(unknown[0], known) or "; leave it out"
+        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}{remedy}")

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gcims_jax.errors import InputError
-from gcims_jax.records import Records, identify, merge_groups
+from gcims_jax.identity import identify, merge_groups
+from gcims_jax.records import Records
 
 
 class Origin(NamedTuple):

@@ -2,15 +2,18 @@
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gcims_jax.errors import InputError
+from gcims_jax.identity import identify, merge_groups
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+COVARIATE = "covariate_"  # prefix of further per-record variables in xarray and in files
 
 
 class Axis(NamedTuple):
@@ -33,7 +36,7 @@ class Axis(NamedTuple):
         return text if self.unit in ("", "1") else f"{text} [{self.unit}]"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Records:
     """N records on one R×T grid, with axes, labels, groups and names; validated on construction.
 
@@ -41,7 +44,7 @@ class Records:
       values: N×R×T, float32; record, slow axis (retention time), fast axis (drift time).
       slow: the slow axis, R coordinates.
       fast: the fast axis, T coordinates.
-      labels: N class names, strings.
+      labels: N class names: strings, or whole numbers where they were given as such; from files always strings.
       groups: N names of what a record belongs to: its physical sample, batch or day; "" where it belongs to nothing but
         itself; or None.
       names: N record names; ``record_0000`` and so on where not given.
@@ -79,7 +82,7 @@ class Records:
             raise InputError(f"axes: expected two names, got {self.slow.name!r} for both")
         names = [f"record_{i:04d}" for i in range(n)] if self.names is None else self.names
         object.__setattr__(self, "names", _checked_strings(names, n, "names"))
-        object.__setattr__(self, "labels", _checked_strings(self.labels, n, "labels"))
+        object.__setattr__(self, "labels", _checked_labels(self.labels, n))
         if self.groups is not None:
             object.__setattr__(self, "groups", _checked_strings(self.groups, n, "groups"))
         covariates = {str(k): _checked_strings(v, n, f"covariate {k!r}") for k, v in self.covariates.items()}
@@ -95,8 +98,78 @@ class Records:
                     f"(first at slow index {row}, fast index {column}); repair or drop the record"
                 )
 
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        slow: Axis | Any = None,
+        fast: Axis | Any = None,
+    ) -> "Records":
+        """Records of arrays: NumPy, JAX, or anything that NumPy can make one of.
+
+        Args:
+          X: values, N×R×T; N×T are N series, each a record of one row.
+          y: N labels, strings or whole numbers.
+          groups: physical sample, batch or day of each; None where every record is its own.
+          slow, fast: R and T coordinates, or an ``Axis`` with name and unit; None numbers the points.
+
+        Raises:
+          InputError: shapes that disagree, labels of another kind, values that are not finite numbers.
+
+        >>> import numpy as np
+        >>> Records.from_arrays(np.eye(4), ["a", "a", "b", "b"])
+        <4 records of 1 × 4 points, 2 classes>
+        """
+        try:
+            values = np.asarray(X, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"X: expected numbers of one shape for each record, got {error}") from error
+        if values.ndim == 2:
+            values = values[:, None, :]
+        if values.ndim != 3:
+            raise InputError(
+                f"X: expected an array of shape (records, slow axis, fast axis) or (records, points), got {values.shape}"
+            )
+        labels = np.asarray(y)
+        if labels.dtype.kind not in "USTiu" and not all(isinstance(label, str) for label in labels.tolist()):
+            raise InputError(
+                f"y: expected labels that are strings or whole numbers, got {labels.dtype}; convert them, for example with "
+                "y.astype(str)"
+            )
+        axes = (
+            given if isinstance(given, Axis) else Axis(name, "1", np.arange(length) if given is None else given)
+            for given, name, length in ((slow, "slow", values.shape[1]), (fast, "fast", values.shape[2]))
+        )
+        return cls(values, *axes, labels=labels, groups=groups)
+
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        n, r, t = self.shape
+        groups = "" if self.groups is None else f" in {len(np.unique(self.sample_groups()))} groups"
+        axes = [f" {axis.label}" if axis.unit != "1" else "" for axis in (self.slow, self.fast)]
+        count = len(self.classes)
+        kinds = "1 class" if count == 1 else f"{count} classes"
+        return f"<{n} record{'s' * (n != 1)}{groups} of {r}{axes[0]} × {t}{axes[1]} points, {kinds}>"
+
+    def __getitem__(self, which: Any) -> "Records":
+        """The records at an index, a slice, a mask or an array of indices."""
+        if isinstance(which, (int, np.integer)):
+            return self.take(np.arange(len(self))[[which]])
+        if isinstance(which, slice):
+            return self.take(np.arange(len(self))[which])
+        indices = np.asarray(which)
+        if indices.dtype == bool and indices.shape == (len(self),):
+            return self.take(np.flatnonzero(indices))
+        if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
+            raise InputError(
+                f"records: expected an index, a slice, a mask of {len(self)} or an array of indices, got {indices.dtype} of "
+                f"shape {indices.shape}"
+            )
+        return self.take(indices.astype(int))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -111,7 +184,7 @@ class Records:
     def class_counts(self) -> dict[str, int]:
         """Records per class."""
         classes_K, counts_K = np.unique(self.labels, return_counts=True)
-        return {str(c): int(n) for c, n in zip(classes_K, counts_K, strict=True)}
+        return dict(zip(classes_K.tolist(), counts_K.tolist(), strict=True))
 
     @functools.cached_property
     def identities(self) -> np.ndarray:
@@ -141,26 +214,68 @@ class Records:
             covariates={name: values[indices] for name, values in self.covariates.items()},
         )
 
+    def to_xarray(self) -> "xr.Dataset":
+        """The records as a data set, in the layout of the native file: ``values(record, slow axis, fast axis)``."""
+        import xarray as xr  # half a second, which those who read no files do without
 
-def identify(x_NxRxT: np.ndarray) -> np.ndarray:
-    """Identity of each record: a hash of its shape and values, which nothing but the values changes."""
-    rows = np.ascontiguousarray(x_NxRxT)
-    rows = rows + 0.0 if rows.dtype.kind == "f" else rows  # -0.0 and 0.0 are equal
-    start = f"{rows.dtype.str}{rows.shape[1:]}".encode()
-    return np.asarray([hashlib.blake2b(row.data, digest_size=12, key=start[:64]).hexdigest() for row in rows])
+        per_record = {"label": ("record", self.labels), "name": ("record", self.names)}
+        if self.groups is not None:
+            per_record["group"] = ("record", self.groups)
+        per_record |= {COVARIATE + name: ("record", texts) for name, texts in self.covariates.items()}
+        attrs = dict(self.attrs)
+        value_attrs = {"units": attrs.pop("units")} if "units" in attrs else {}
+        axes = {a.name: (a.name, a.values, {"units": a.unit}) for a in (self.slow, self.fast)}
+        values = (("record", *axes), self.values, value_attrs)
+        return xr.Dataset({"values": values}, coords={**per_record, **axes}, attrs=attrs)
+
+    @classmethod
+    def from_xarray(cls, dataset: "xr.Dataset | xr.DataArray") -> "Records":
+        """Records of a data set in the layout of ``to_xarray``, or of its values with their coordinates.
+
+        The one three-dimensional variable holds the values; ``label`` per record is required, ``group`` and ``name`` are
+        optional, and so is ``covariate_NAME``. Axes are coordinates with a ``units`` attribute.
+
+        Raises:
+          InputError: no or several three-dimensional variables, no ``label``, bad records.
+        """
+        if not hasattr(dataset, "data_vars"):
+            dataset = dataset.to_dataset(name="values")
+        cubes = [name for name, variable in dataset.data_vars.items() if variable.ndim == 3]
+        if len(cubes) != 1:
+            raise InputError(
+                f"expected exactly one variable of dimensions (record, slow axis, fast axis), "
+                f"got {cubes or 'none'} among {list(dataset.variables)}"
+            )
+        values = dataset[cubes[0]]
+        record, slow, fast = (str(d) for d in values.dims)
+        if "label" not in dataset.variables:
+            raise InputError(
+                f"expected a variable 'label' with one class name per {record}, got only {list(dataset.variables)}"
+            )
+        per_record = {}
+        covariates = [str(name) for name in dataset.variables if str(name).startswith(COVARIATE)]
+        for name in ("label", "group", "name", *covariates):
+            if name in dataset.variables:
+                if dataset[name].dims != (record,):
+                    raise InputError(f"expected {name!r} of dimensions ({record},), got {dataset[name].dims}")
+                per_record[name] = dataset[name].values
+        return cls(
+            values=values.values,
+            slow=_axis_of(dataset, slow),
+            fast=_axis_of(dataset, fast),
+            labels=per_record["label"],
+            groups=per_record.get("group"),
+            names=per_record.get("name"),
+            covariates={name.removeprefix(COVARIATE): per_record[name] for name in covariates},
+            attrs={**dataset.attrs, **{k: v for k, v in values.attrs.items() if k == "units"}},
+        )
 
 
-def merge_groups(groups_N: np.ndarray, identities_N: np.ndarray) -> np.ndarray:
-    """Groups that share a record, told by its identity, become one, under the first of their names."""
-    nodes, places = np.unique(np.concatenate([groups_N, identities_N]), return_inverse=True)
-    group_N, identity_N = np.split(places, 2)
-    links = coo_array((np.ones(len(groups_N)), (group_N, identity_N)), shape=(len(nodes),) * 2)
-    _, component = connected_components(links, directed=False)
-    component_N = component[group_N]
-    first = {}
-    for name, at in sorted(zip(groups_N.tolist(), component_N.tolist(), strict=True), reverse=True):
-        first[at] = name
-    return np.asarray([first[at] for at in component_N.tolist()])
+def _axis_of(dataset: "xr.Dataset", name: str) -> Axis:
+    coordinate = dataset[name]  # xarray supplies 0, 1, 2, … where a dimension has no coordinate
+    if not np.issubdtype(coordinate.dtype, np.number):
+        raise InputError(f"axis {name!r}: expected numbers, got {coordinate.dtype}")
+    return Axis(name, str(coordinate.attrs.get("units", "1")), coordinate.values)
 
 
 def subsample(records: Records, counts: Sequence[int], seed: int) -> Records:
@@ -209,6 +324,15 @@ def _checked_axis(axis: Axis, length: int, which: str) -> Axis:
             "sort the axis or drop repeated points"
         )
     return Axis(str(axis.name), str(axis.unit), coordinates)
+
+
+def _checked_labels(values: Any, length: int) -> np.ndarray:
+    labels = np.asarray(values)
+    if labels.dtype.kind not in "iu":
+        return _checked_strings(values, length, "labels")
+    if labels.shape != (length,):
+        raise InputError(f"labels: expected one for each of the {length} records, got shape {labels.shape}")
+    return labels
 
 
 def _checked_strings(values: Any, length: int, what: str) -> np.ndarray:

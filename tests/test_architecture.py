@@ -9,8 +9,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each room may use those of the floors below it, and its own.
 FLOORS = [
-    {"errors"},
-    {"records", "linalg", "batches"},
+    {"errors", "identity"},
+    {"records", "linalg", "batches", "options", "seeds"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
     {"preprocessing"},
@@ -18,6 +18,8 @@ FLOORS = [
     {"evaluation"},
     {"fidelity"},
     {"reports"},
+    {"synthesis"},
+    {"answer", "sklearn"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ABOVE = {"configs", "experiments", "benchmarks", "absl", "ml_collections"}

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import gcims_jax
+from gcims_jax import synthesis
 from gcims_jax.codec.holdout import Sides
 from gcims_jax.generators import GENERATORS
 from gcims_jax.parts import Part
+from gcims_jax.records import Records
 from gcims_jax.samplers import SAMPLERS
 
 ROOT = Path(__file__).parents[1]
@@ -41,7 +43,9 @@ def public_fits():
 def brings_arrays(function):
     """Why a function that learns is refused: bare arrays among its arguments or in its closure; "" where it is not."""
     parameters = inspect.signature(function).parameters.values()
-    if not any(p.annotation in (Part, Sides) for p in parameters):
+    if not any(
+        p.annotation in (Part, Sides) or (p.annotation is Records and function is synthesis.fit) for p in parameters
+    ):
         return "takes no Part"
     if bare := [p.name for p in parameters if "_N" in p.name or p.annotation.__class__.__name__ == "ndarray"]:
         return f"takes {bare[0]}"

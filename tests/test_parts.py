@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gcims_jax import InputError, parts
 from gcims_jax.evaluation import guard
-from gcims_jax.records import identify, merge_groups
+from gcims_jax.identity import identify, merge_groups
 
 
 def with_copies(records, pairs):

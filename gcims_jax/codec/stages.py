@@ -129,11 +129,6 @@ def into_last_columns(scores_NxP: Array, latent: int) -> Array:
     return jnp.pad(scores_NxP, ((0, 0), (latent**2 - p, 0))).reshape(n, latent, latent).swapaxes(1, 2)
 
 
-def without_transformers(codec: Codec) -> Codec:
-    """The linear path alone."""
-    return codec._replace(drift=codec.drift._replace(params=None), retention=codec.retention._replace(params=None))
-
-
 def spread(a: np.ndarray) -> np.float32:
     """Standard deviation, at least 1e-6: constant records must not divide by zero."""
     return np.float32(max(np.std(a), 1e-6))

@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gcims_jax.evaluation import choice
 from gcims_jax.evaluation.candidates import Dose
+from gcims_jax.evaluation.choice import Inner
 from gcims_jax.evaluation.splits import Fold
+from gcims_jax.parts import Part
+from gcims_jax.records import Records
 
 Row = Mapping[str, Any]
 
@@ -21,14 +25,14 @@ class FoldAnswers(NamedTuple):
     Attributes:
       fold: which records teach and which test.
       rows: one per candidate, dose, classifier and setting.
-      inner_M: mean over inner splits of accuracy and balanced accuracy, half and half, of every row; NaN without inner splits.
+      inner: what the same rows answered inside the training part; None without inner splits.
       notes: per candidate what its generator chose.
       cells: what was read, for figures beside answers.
     """
 
     fold: Fold
     rows: Sequence[Row]
-    inner_M: np.ndarray
+    inner: Inner | None
     notes: Mapping[str, Row]
     cells: Sequence[Mapping[str, Any]]
 
@@ -61,31 +65,39 @@ class Chosen(NamedTuple):
     rows: Sequence[Row]
 
 
+def truth_of(records: Records, part: Part) -> Truth:
+    """The truth about all records of a set."""
+    return Truth(part.labels_N, part.groups_N, [str(name) for name in records.classes])
+
+
 def gather(fold: Fold, cells: Sequence[Mapping[str, Any]]) -> FoldAnswers:
     """The cells of one fold, candidate after candidate, as one."""
-    splits = list(zip(*(cell["inner"] for cell in cells), strict=True))
-    inner_SxM = [
-        [half_and_half(split["labels_M"], row["predicted_M"]) for split in cells_of_split for row in split["rows"]]
-        for cells_of_split in splits
-    ]
+    splits = []
+    for same in zip(*(cell["inner"] for cell in cells), strict=True):
+        splits.append({**same[0], "rows": [row for split in same for row in split["rows"]]})
     rows = [row for cell in cells for row in cell["rows"]]
     notes = {note["candidate"]: note for cell in cells for note in cell["generators"]}
-    return FoldAnswers(fold, rows, np.mean(inner_SxM, axis=0) if splits else np.full(len(rows), np.nan), notes, cells)
+    return FoldAnswers(fold, rows, choice.gather(splits), notes, cells)
 
 
-def half_and_half(labels_M: Sequence[int], predicted_M: Sequence[int]) -> float:
-    """Accuracy and balanced accuracy, half and half."""
-    labels_M = np.asarray(labels_M, int)
-    right_M = labels_M == np.asarray(predicted_M, int)
-    counts_K = np.bincount(labels_M)
-    recall_K = np.bincount(labels_M, right_M)[counts_K > 0] / counts_K[counts_K > 0]
-    return float(0.5 * (right_M.mean() + recall_K.mean()))
-
-
-def choose(folds: Sequence[FoldAnswers], allowed: Callable[[Row], bool], truth: Truth) -> Chosen:
-    """In every fold the allowed row with the best inner score, the first of equals; candidates and doses are in order.
+def choose(
+    folds: Sequence[FoldAnswers],
+    allowed: Callable[[Row], bool],
+    truth: Truth,
+    *,
+    rule: str = "best",
+    plain: Callable[[Row], bool] = lambda row: False,
+) -> Chosen:
+    """In every fold the allowed row that its training part chooses; candidates and doses are in order.
 
     Where nothing was scored inside, that is the first allowed row.
+
+    Args:
+      folds: all folds.
+      allowed: rows to choose among.
+      truth: what answers are held against.
+      rule: a key of ``choice.RULES``.
+      plain: rows that some rules lean to.
     """
     repeats = 1 + max(answers.fold.repeat for answers in folds)
     predicted_RxN = np.full((repeats, len(truth.labels_N)), -1)
@@ -93,8 +105,9 @@ def choose(folds: Sequence[FoldAnswers], allowed: Callable[[Row], bool], truth: 
     rows = []
     for number, answers in enumerate(folds):
         fitting = [i for i, row in enumerate(answers.rows) if allowed(row)]
-        best = fitting[int(np.argmax(answers.inner_M[fitting]))]
-        rows.append(answers.rows[best])
+        fallback = [i for i in fitting if plain(answers.rows[i])]
+        inner = answers.inner
+        rows.append(answers.rows[fitting[0] if inner is None else choice.RULES[rule](inner, fitting, fallback)])
         predicted_RxN[answers.fold.repeat, answers.fold.test] = rows[-1]["predicted_M"]
         model_RxN[answers.fold.repeat, answers.fold.test] = number
     return Chosen(predicted_RxN, model_RxN, rows)

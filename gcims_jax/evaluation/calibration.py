@@ -1,11 +1,10 @@
-"""Is the verdict itself to be trusted? How often it says "helps" where nothing helps, and where something does.
+"""Is the verdict itself to be trusted? How often it says "helps" where nothing helps, and how often where something does.
 
-Small data sets of a known population are judged as real ones are: folds, a classifier with and without synthetic
-records, the tests, a word. In the null conditions no generator can help; in the others synthetic records are fresh draws
-from the population itself, the best that any generator could give.
+Small data sets, of known populations or drawn from real records, are judged as a user's are: folds, a classifier with and
+without synthetic records, the tests, a word. In the null conditions no generator can help. In the others synthetic records
+are fresh draws from the population itself, the best that any generator could give.
 """
 
-import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -16,46 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gcims_jax import parts
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import classify, populations, splits, verdict
-from gcims_jax.evaluation.candidates import Dose, synthetic_labels
+from gcims_jax.evaluation import classify, null_sets, splits, verdict
 from gcims_jax.evaluation.classify import ClassifierConfig
-from gcims_jax.evaluation.populations import Population, class_labels, draw_records, population
+from gcims_jax.evaluation.null_sets import EXACT, NAMES, NULLS, REAL_NULLS, DataSet, Kind, Setting
 
-SAYS = ("deciding test", "corrected t-test", "plain t-test over folds", "Bayesian, 95 % better", "t-test over records")
-NULL_RATIO = {"permuted": 1.0, "duplicated": 1.0, "mixed": 2.0, "choose": 2.0}  # synthetic records per training record
-NULLS = tuple(NULL_RATIO)
-# "mixed" needs the share of wrong labels at which the gain of a population is nil. It is searched for once for each of a
-# few populations, well enough that what is left of a gain is small beside a test's error.
-MIXED_POPULATIONS = 4
-MIXED_STEPS = 150
-
-
-class Condition(NamedTuple):
-    """What is judged, and how.
-
-    Attributes:
-      kind: "permuted" (labels without meaning, class Gaussians), "duplicated" (copies of training records), "mixed" (fresh
-        records, so many of them mislabelled that the classifier changes and its accuracy does not), "choose" (fresh
-        records, given by a coin in each fold to the one side or to the other) or "population" (fresh records).
-      ratio: synthetic records per training record.
-      records: in the data set.
-      judge: a key of ``CLASSIFIERS``.
-      folds, repeats: of the cross-validation.
-      measurements: records of one sample, always on one side of a split.
-    """
-
-    kind: str
-    ratio: float
-    records: int
-    judge: str
-    folds: int
-    repeats: int
-    measurements: int = 1
-
-    @property
-    def is_null(self) -> bool:
-        """Whether nothing can help."""
-        return self.kind in NULLS
+SAYS = ("deciding test", "corrected t-test", "plain t-test over folds")
+SCORES = ("accuracy", "balanced_accuracy")
+TREES = 10
+COMPONENTS = 12
 
 
 class Trial(NamedTuple):
@@ -64,249 +31,294 @@ class Trial(NamedTuple):
     Attributes:
       gain_RxN: per repeat and record, 1 if it is right with synthetic records only, -1 if only without, else 0.
       model_RxN: number of the fold that answered.
-      samples_N: which sample a record is of.
+      data: what was cross-validated.
       test_to_train: records tested over records trained on.
     """
 
     gain_RxN: np.ndarray
     model_RxN: np.ndarray
-    samples_N: np.ndarray
+    data: DataSet
     test_to_train: float
 
 
-def trial(seed: int, condition: Condition) -> Trial:
-    """One data set, cross-validated with and without synthetic records.
+class Truth(NamedTuple):
+    """What holds of one population in one setting.
+
+    Attributes:
+      wrong: share of wrong labels at which fresh records of kind "mixed" neither help nor hurt.
+      gains: per kind that is not ``EXACT`` and per score, the gain and its standard error.
+    """
+
+    wrong: float
+    gains: dict[Kind, dict[str, tuple[float, float]]]
+
+
+def trials(seed: int, setting: Setting, kinds: Sequence[Kind], wrong: float = 0.0) -> dict[Kind, Trial]:
+    """One data set of each kind, cross-validated with and without synthetic records; kinds of the same labels share it.
 
     Args:
       seed: of population, records, folds, draws and classifiers.
-      condition: what is judged.
+      setting: what is judged.
+      kinds: of synthetic records.
+      wrong: share of wrong labels of "mixed".
 
     Raises:
       InputError: fewer records or samples of a class than folds.
     """
-    rng = np.random.default_rng(seed)
-    source = _source(seed, condition)
-    labels_N = class_labels(condition.records)
-    x_NxRxT = draw_records(rng, source, labels_N, condition.measurements)
-    if condition.kind == "permuted":
-        labels_N = populations.permute_labels(rng, labels_N, condition.measurements)
-    samples_N = np.arange(len(labels_N)) // condition.measurements
-    wrong = wrong_share(seed % MIXED_POPULATIONS, condition) if condition.kind == "mixed" else 0.0
-    gain_RxN = np.zeros((condition.repeats, len(labels_N)))
-    model_RxN = np.zeros(gain_RxN.shape, int)
-    ratios = []
-    for index, (repeat, train, test) in enumerate(_folds(condition, labels_N, samples_N, seed)):
-        sides = ((x_NxRxT[part], labels_N[part]) for part in (train, test))
-        gain_RxN[repeat, test] = _gains(rng, condition, source, *sides, index, wrong)
-        model_RxN[repeat, test] = index
-        ratios.append(len(test) / len(train))
-    return Trial(gain_RxN, model_RxN, samples_N, float(np.mean(ratios)))
-
-
-def judge(seed: int, condition: Condition) -> dict[str, Any]:
-    """One data set, judged.
-
-    Args:
-      seed: of population, records, folds, draws and classifiers.
-      condition: what is judged.
-
-    Returns:
-      ``delta``, the mean change; ``errors``, its standard error by each test; ``word``, the verdict; ``says``, for each of
-      ``SAYS`` whether it calls the change a gain after the first repeat, after two, and so on.
-
-    Raises:
-      InputError: fewer records or samples of a class than folds.
-    """
-    tried = trial(seed, condition)
-    says: dict[str, list[bool]] = {test: [] for test in SAYS}
-    for repeats in range(1, condition.repeats + 1):
-        gain_RxN, model_RxN = tried.gain_RxN[:repeats], tried.model_RxN[:repeats]
-        decided = verdict.decide(gain_RxN, model_RxN, tried.samples_N)
-        differences_J = _means(gain_RxN, model_RxN)
-        corrected = verdict.compare(differences_J, np.zeros_like(differences_J), tried.test_to_train)
-        # As if folds were independent; or samples, each with its mean over repeats.
-        plain_error, plain = _plain_test(differences_J)
-        record_error, records = _plain_test(_means(gain_RxN, np.broadcast_to(tried.samples_N, gain_RxN.shape)))
-        likely = verdict.posterior(corrected).better > 0.95
-        found = decided.word == "helps", verdict.in_words(corrected) == "helps", plain, likely, records
-        for test, gain in zip(SAYS, found, strict=True):
-            says[test].append(bool(gain))
-    return {
-        "delta": decided.delta,
-        "errors": {
-            "deciding": decided.error,
-            "corrected": corrected.error,
-            "plain": plain_error,
-            "records": record_error,
-        },
-        "word": decided.word,
-        "says": says,
-    }
-
-
-def _means(value_RxN: np.ndarray, codes_RxN: np.ndarray) -> np.ndarray:
-    """Mean of the values of each code."""
-    codes, values = codes_RxN.ravel(), value_RxN.ravel()
-    return np.bincount(codes, values) / np.bincount(codes)
-
-
-def _plain_test(differences_M: np.ndarray) -> tuple[float, bool]:
-    """Standard error of the mean, and whether a two-sided t-test at 5 % finds it above 0; without spread it does not."""
-    error = float(differences_M.std(ddof=1) / np.sqrt(len(differences_M)))
-    return error, bool(error > 0 and differences_M.mean() / error > stats.t.ppf(0.975, len(differences_M) - 1))
-
-
-def _source(seed: int, condition: Condition) -> Population:
-    return population(seed % MIXED_POPULATIONS if condition.kind == "mixed" else seed)
-
-
-def _folds(
-    condition: Condition, labels_N: np.ndarray, samples_N: np.ndarray, seed: int
-) -> list[tuple[int, np.ndarray, np.ndarray]]:
-    """Repeat, records to train on and records to test, of every fold; samples are kept together."""
-    folds = splits.make_folds(labels_N, samples_N, folds=condition.folds, repeats=condition.repeats, seed=seed)
-    return [(fold.repeat, fold.train, fold.test) for fold in folds]
+    found: dict[Kind, Trial] = {}
+    for labels in dict.fromkeys(kind.labels for kind in kinds):
+        mine = [kind for kind in kinds if kind.labels == labels]
+        data = null_sets.draw(seed, setting, labels)
+        folds = splits.make_folds(data.labels_N, data.groups_N, folds=setting.folds, repeats=setting.repeats, seed=seed)
+        gains = {kind: np.zeros((setting.repeats, len(data.labels_N))) for kind in mine}
+        model_RxN = np.zeros((setting.repeats, len(data.labels_N)), int)
+        for index, fold in enumerate(folds):
+            train, test = ((data.x_NxRxT[part], data.labels_N[part]) for part in (fold.train, fold.test))
+            found_K = _gains((seed, index), mine, setting, data, train, test, wrong)
+            for kind, gain_M in zip(mine, found_K, strict=True):
+                gains[kind][fold.repeat, fold.test] = gain_M
+            model_RxN[fold.repeat, fold.test] = index
+        ratio = float(np.mean([len(fold.test) / len(fold.train) for fold in folds]))
+        found |= {kind: Trial(gains[kind], model_RxN, data, ratio) for kind in mine}
+    return {kind: found[kind] for kind in kinds}
 
 
 def _right(
     judge: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], seed: int
 ) -> np.ndarray:
     """Whether the answer to each tested record is right, 1.0 or 0.0."""
-    config = ClassifierConfig(judge, components=populations.COMPOUNDS, trees=10)
+    config = ClassifierConfig(judge, components=COMPONENTS, trees=TREES)
     with warnings.catch_warnings():
         # Partial least squares need not converge on components that are noise.
         warnings.simplefilter("ignore", ConvergenceWarning)
         classifier = classify.fit(config, parts.from_arrays(*train), seed)
-    answers = classify.answer(classifier, parts.from_arrays(*test), populations.CLASSES)
+    answers = classify.answer(classifier, parts.from_arrays(*test), 1 + int(max(train[1].max(), test[1].max())))
     return (answers.predicted_M == test[1]).astype(float)
 
 
 def _gains(
-    rng: np.random.Generator,
-    condition: Condition,
-    source: Population,
+    seed: tuple[int, ...],
+    kinds: Sequence[Kind],
+    setting: Setting,
+    data: DataSet,
     train: tuple[np.ndarray, np.ndarray],
     test: tuple[np.ndarray, np.ndarray],
-    seed: int,
-    wrong: float = 0.0,
-) -> np.ndarray:
-    """Per tested record: 1 if it is right with synthetic records only, -1 if only without, else 0."""
-    synthetic = synthesise(rng, condition, source, *train, wrong)
-    both = tuple(np.concatenate(sides) for sides in zip(train, synthetic, strict=True))
-    gains = _right(condition.judge, both, test, seed) - _right(condition.judge, train, test, seed)
-    return gains * rng.choice((-1.0, 1.0)) if condition.kind == "choose" else gains
+    wrong: float,
+) -> list[np.ndarray]:
+    """Per kind and tested record: 1 if it is right with synthetic records only, -1 if only without, else 0.
 
-
-def synthesise(
-    rng: np.random.Generator,
-    condition: Condition,
-    source: Population,
-    x_NxRxT: np.ndarray,
-    labels_N: np.ndarray,
-    wrong: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Synthetic records and labels for training records; ``wrong`` is the share of wrong labels of "mixed"."""
-    labels_S = synthetic_labels(labels_N, Dose(condition.ratio, False))
-    if condition.kind == "permuted":
-        return populations.class_gaussians(rng, x_NxRxT, labels_N, labels_S), labels_S
-    if condition.kind == "duplicated":
-        return populations.copies(rng, x_NxRxT, labels_N, labels_S), labels_S
-    synthetic_SxRxT = draw_records(rng, source, labels_S)
-    return synthetic_SxRxT, populations.mislabel(rng, labels_S, wrong) if wrong else labels_S
-
-
-def true_gain(seed: int, condition: Condition, tested: int = 1000) -> float:
-    """The gain of one training set of the size of a fold's, measured on fresh records."""
-    wrong = wrong_share(seed % MIXED_POPULATIONS, condition) if condition.kind == "mixed" else 0.0
-    return _true_gain(np.random.default_rng(seed), condition, _source(seed, condition), tested, wrong)
-
-
-def _true_gain(rng: np.random.Generator, condition: Condition, source: Population, tested: int, wrong: float) -> float:
-    measured = condition.measurements
-    samples = round(condition.records / measured * (1 - 1 / condition.folds)) // populations.CLASSES
-    labels_N, labels_M = class_labels(samples * populations.CLASSES * measured), class_labels(tested)
-    train = draw_records(rng, source, labels_N, measured)
-    test = draw_records(rng, source, labels_M)
-    if condition.kind == "permuted":
-        # Labels mean nothing in training nor in testing.
-        labels_N, labels_M = populations.permute_labels(rng, labels_N, measured), rng.permutation(labels_M)
-    return float(np.mean(_gains(rng, condition, source, (train, labels_N), (test, labels_M), 0, wrong)))
-
-
-@functools.cache
-def wrong_share(which: int, condition: Condition) -> float:
-    """Share of wrong labels at which fresh records neither help nor hurt in a population.
-
-    Stochastic approximation (Robbins & Monro 1951), averaged without the first third (Polyak & Juditsky 1992): more wrong
-    labels after a gain, fewer after a loss.
+    Kinds that add the same records share the classifier.
     """
-    rng, source, share, kept = np.random.default_rng(which), population(which), 0.4, []
-    for step in range(MIXED_STEPS):
-        gain = _true_gain(rng, condition, source, 1000, share)
+    plain_M = _right(setting.judge, train, test, seed[-1])
+    made: dict[Kind, np.ndarray] = {}
+
+    def gain(kind: Kind) -> np.ndarray:
+        if kind not in made:
+            rng = np.random.default_rng((*seed, NAMES.index(kind.name), round(1000 * kind.ratio)))
+            both = _joined(rng, kind, data, train, wrong)
+            made[kind] = _right(setting.judge, both, test, seed[-1]) - plain_M
+        return made[kind]
+
+    result = []
+    for kind in kinds:
+        rng = np.random.default_rng((*seed, NAMES.index(kind.name)))
+        if kind.name == "choose":
+            result.append(rng.choice((-1.0, 1.0)) * gain(Kind("fresh", kind.ratio)))
+        elif kind.name == "inside":
+            chosen = _chosen_inside(rng, kind, setting, data, train, seed[-1])
+            result.append(gain(chosen) if chosen.ratio > 0.0 else np.zeros_like(plain_M))
+        else:
+            result.append(gain(kind))
+    return result
+
+
+def _joined(
+    rng: np.random.Generator, kind: Kind, data: DataSet, train: tuple[np.ndarray, np.ndarray], wrong: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A training set and its synthetic records."""
+    synthetic = null_sets.synthesise(rng, kind, data, *train, wrong)
+    return np.concatenate([train[0], synthetic[0]]), np.concatenate([train[1], synthetic[1]])
+
+
+def _chosen_inside(
+    rng: np.random.Generator,
+    kind: Kind,
+    setting: Setting,
+    data: DataSet,
+    train: tuple[np.ndarray, np.ndarray],
+    seed: int,
+) -> Kind:
+    """Nothing, copies or class Gaussians, whichever is right most often in the held-out third of a training part."""
+    labels_N = train[1]
+    held_N = np.zeros(len(labels_N), bool)
+    for k in np.unique(labels_N):
+        own = np.flatnonzero(labels_N == k)
+        held_N[rng.permutation(own)[: max(1, len(own) // 3)]] = True
+    inner, held = (tuple(side[part] for side in train) for part in (~held_N, held_N))
+    options = [Kind("permuted", 0.0), Kind("duplicated", kind.ratio), Kind("permuted", kind.ratio)]
+    scores = [float(_right(setting.judge, inner, held, seed).mean())]
+    for option in options[1:]:
+        scores.append(float(_right(setting.judge, _joined(rng, option, data, inner), held, seed).mean()))
+    return options[int(np.argmax(scores))]
+
+
+def truth(which: int, setting: Setting, kinds: Sequence[Kind], steps: int = 120, sets: int = 60) -> Truth:
+    """True gains of one population: the mean over many training sets of the size of a fold's, on fresh records.
+
+    The share of wrong labels of "mixed" is found by stochastic approximation (Robbins & Monro 1951), averaged without the first
+    third (Polyak & Juditsky 1992): more wrong labels after a gain, fewer after a loss.
+
+    Args:
+      which: number of the population.
+      setting: what is judged.
+      kinds: of synthetic records.
+      steps: of the search.
+      sets: training sets to average over.
+    """
+    share, kept = 0.4, []
+    mixed = [kind for kind in kinds if kind.name == "mixed"]
+    for step in range(steps if mixed else 0):
+        gain = _fresh_gains((which, 0, step), setting, mixed, share)[mixed[0]]["accuracy"]
         share = float(np.clip(share + 4.0 * gain / (step + 1) ** 0.6, 0.0, 1.0))
         kept.append(share)
-    return float(np.mean(kept[MIXED_STEPS // 3 :]))
+    wrong = float(np.mean(kept[steps // 3 :])) if kept else 0.0
+    measured = [kind for kind in kinds if kind.name not in EXACT]
+    found = [_fresh_gains((which, 1, index), setting, measured, wrong) for index in range(sets if measured else 0)]
+    gains = {}
+    for kind in measured:
+        values = {score: np.array([one[kind][score] for one in found]) for score in SCORES}
+        gains[kind] = {s: (float(v.mean()), float(v.std(ddof=1) / np.sqrt(len(v)))) for s, v in values.items()}
+    return Truth(wrong, gains)
 
 
-def summarise(condition: Condition, judged: Sequence[Mapping[str, Any]], gains: Sequence[float]) -> dict[str, Any]:
-    """How often each test says that synthetic records help, with Clopper–Pearson intervals, and the true gain."""
-    says = {}
-    for test in SAYS:
-        counts_R = np.sum([row["says"][test] for row in judged], axis=0)
-        interval = stats.binomtest(int(counts_R[-1]), len(judged)).proportion_ci(0.95, "exact")
-        says[test] = {
-            "share": counts_R[-1] / len(judged),
-            "ci95": (float(interval.low), float(interval.high)),
-            "after_repeats": counts_R / len(judged),
-        }
-    words, counts = np.unique([row["word"] for row in judged], return_counts=True)
+def _fresh_gains(
+    seed: tuple[int, ...], setting: Setting, kinds: Sequence[Kind], wrong: float, tested: int = 400
+) -> dict[Kind, dict[str, float]]:
+    """Gain of one training set of a fold's size on fresh records."""
+    train, test = null_sets.draw_fresh(seed, setting, tested)
+    sides = (train.x_NxRxT, train.labels_N), (test.x_NxRxT, test.labels_N)
+    weights_M = verdict.balance_weights(test.labels_N)
+    found_K = _gains((*seed, 0), kinds, setting, train, *sides, wrong)
     return {
-        **condition._asdict(),
-        "is_null": condition.is_null,
-        "data_sets": len(judged),
-        "true_gain": float(np.mean(gains)),
-        "true_gain_error": float(np.std(gains, ddof=1) / np.sqrt(len(gains))),
-        "mean_change": float(np.mean([row["delta"] for row in judged])),
-        "spread_of_change": float(np.std([row["delta"] for row in judged], ddof=1)),
-        "mean_errors": {
-            name: float(np.nanmean([row["errors"][name] for row in judged])) for name in judged[0]["errors"]
-        },
-        "says_helps": says,
-        "words": {str(w): int(c) for w, c in zip(words, counts, strict=True)},
+        kind: dict(zip(SCORES, (float(gain_M.mean()), float((weights_M * gain_M).mean())), strict=True))
+        for kind, gain_M in zip(kinds, found_K, strict=True)
     }
 
 
-def plan(
-    judges: Sequence[str],
-    records: Sequence[int],
-    repeats: Sequence[int],
-    measurements: Sequence[int],
-    ratios: Sequence[float],
-    folds: int,
-) -> list[Condition]:
-    """All conditions: the nulls and every planted ratio, for each judge with its records, repeats and measurements a sample.
+def judge(seed: int, setting: Setting, kinds: Sequence[Kind], wrong: float = 0.0) -> dict[Kind, dict[str, Any]]:
+    """One data set of each kind, judged.
+
+    Args:
+      seed: of population, records, folds, draws and classifiers.
+      setting: what is judged.
+      kinds: of synthetic records.
+      wrong: share of wrong labels of "mixed".
+
+    Returns:
+      Per kind and score the change ``delta``, its ``error``, its ``ci95`` and the ``word``; and ``says``, for each of ``SAYS``
+      whether it calls the change of accuracy a gain after the first repeat, after two, and so on.
 
     Raises:
-      InputError: lists of different length, an unknown judge, too few records, folds or repeats, a ratio of 0 or less.
+      InputError: fewer records or samples of a class than folds.
     """
-    if not len(judges) == len(records) == len(repeats) == len(measurements) > 0:
-        raise InputError(
-            "calibration: expected as many records, repeats and measurements as judges, one or more, got "
-            f"{len(records)}, {len(repeats)}, {len(measurements)} and {len(judges)}"
+    return {kind: _judged(one) for kind, one in trials(seed, setting, kinds, wrong).items()}
+
+
+def _judged(tried: Trial) -> dict[str, Any]:
+    data = tried.data
+    weights = {"accuracy": None, "balanced_accuracy": verdict.balance_weights(data.labels_N)}
+    result: dict[str, Any] = {}
+    for score in SCORES:
+        found = verdict.decide(tried.gain_RxN, tried.model_RxN, data.groups_N, weights_N=weights[score])
+        result[score] = {"delta": found.delta, "error": found.error, "ci95": found.ci95, "word": found.word}
+    says: dict[str, list[bool]] = {test: [] for test in SAYS}
+    for repeats in range(1, len(tried.gain_RxN) + 1):
+        gain_RxN, model_RxN = tried.gain_RxN[:repeats], tried.model_RxN[:repeats]
+        codes, values = model_RxN.ravel(), gain_RxN.ravel()
+        differences_J = np.bincount(codes, values) / np.bincount(codes)
+        corrected = verdict.compare(differences_J, np.zeros_like(differences_J), tried.test_to_train)
+        spread = float(differences_J.std(ddof=1) / np.sqrt(len(differences_J)))
+        found = (
+            verdict.decide(gain_RxN, model_RxN, data.groups_N).word == "helps",
+            verdict.in_words(corrected) == "helps",
+            spread > 0.0 and differences_J.mean() / spread > stats.t.ppf(0.975, len(differences_J) - 1),
         )
+        for test, gain in zip(SAYS, found, strict=True):
+            says[test].append(bool(gain))
+    return result | {"says": says, "corrected_error": corrected.error}
+
+
+def summarise(
+    setting: Setting, kind: Kind, judged: Sequence[Mapping[str, Any]], truths: Sequence[Truth]
+) -> dict[str, Any]:
+    """How often each test says that synthetic records help, and how often the interval holds the true gain.
+
+    Args:
+      setting, kind: the condition.
+      judged: rows of ``judge`` of that kind, the n-th of population n mod number of ``truths``.
+      truths: of every population; none where gains are nil by construction.
+    """
+    gains_SxP = np.array([[t.gains[kind][s] for t in truths] for s in SCORES]) if kind.name not in EXACT else None
+    line: dict[str, Any] = {
+        "setting": setting._asdict(),
+        "kind": kind.name,
+        "ratio": kind.ratio,
+        "data_sets": len(judged),
+    }
+    for index, score in enumerate(SCORES):
+        rows = [row[score] for row in judged]
+        gain_P, error_P = ([0.0], [0.0]) if gains_SxP is None else gains_SxP[index].T
+        held = [row["ci95"][0] <= gain_P[n % len(gain_P)] <= row["ci95"][1] for n, row in enumerate(rows)]
+        mean, error = float(np.mean(gain_P)), float(np.sqrt(np.sum(np.square(error_P))) / len(error_P))
+        words, counts = np.unique([row["word"] for row in rows], return_counts=True)
+        delta_D = np.array([row["delta"] for row in rows])
+        line[score] = {
+            "true_gain": mean,
+            "true_gain_error": error,
+            # With meaningless labels and unequal classes it matters how often a classifier names the largest.
+            "is_null": kind.name in NULLS
+            and (kind.name == "choose" or (kind.name in EXACT and (score != "accuracy" or setting.equal_classes)))
+            or (kind.name in NULLS and kind.name not in EXACT and mean <= 2.0 * error),
+            "helps": share(sum(row["word"] == "helps" for row in rows), len(rows)),
+            "hurts": share(sum(row["word"] == "hurts" for row in rows), len(rows)),
+            "covered": share(int(np.sum(held)), len(rows)),
+            "words": {str(w): int(c) for w, c in zip(words, counts, strict=True)},
+            "mean_change": float(delta_D.mean()),
+            "spread_of_change": float(delta_D.std(ddof=1)),
+            "mean_error": float(np.nanmean([row["error"] for row in rows])),
+        }
+    counts = {test: np.sum([row["says"][test] for row in judged], axis=0) for test in SAYS}
+    line["says_helps"] = {
+        test: {**share(int(counts_R[-1]), len(judged)), "after_repeats": counts_R / len(judged)}
+        for test, counts_R in counts.items()
+    }
+    line["corrected_error"] = float(np.nanmean([row["corrected_error"] for row in judged]))
+    return line
+
+
+def share(count: int, of: int) -> dict[str, Any]:
+    """A share with its Clopper–Pearson interval."""
+    interval = stats.binomtest(count, of).proportion_ci(0.95, "exact")
+    return {"count": count, "share": count / of, "ci95": (float(interval.low), float(interval.high))}
+
+
+def plan(settings: Sequence[Setting], ratios: Sequence[float]) -> list[tuple[Setting, list[Kind]]]:
+    """What is tried in every setting: its nulls and, where the population is known, every planted ratio.
+
+    Raises:
+      InputError: an unknown judge, too few records, folds or repeats, a ratio of 0 or less.
+    """
     if wrong := [ratio for ratio in ratios if not 0.0 < ratio < np.inf]:
         raise InputError(f"calibration.ratios: expected numbers above 0, got {wrong[0]}")
-    conditions = []
-    for judge_name, count, times, measured in zip(judges, records, repeats, measurements, strict=True):
-        ClassifierConfig(judge_name)
-        if measured < 1 or count % (populations.CLASSES * measured):
-            raise InputError(
-                f"calibration.records: expected a multiple of classes times measurements ({populations.CLASSES} × {measured}), "
-                f"got {count}"
-            )
-        kinds = [(kind, NULL_RATIO[kind]) for kind in NULLS] + [("population", ratio) for ratio in ratios]
-        mine = [Condition(kind, ratio, count, judge_name, folds, times, measured) for kind, ratio in kinds]
-        labels_N = class_labels(count)
-        _folds(mine[0], labels_N, np.arange(count) // measured, 0)
-        conditions += mine
-    return conditions
+    if not settings:
+        raise InputError("calibration: expected one or more settings, got none")
+    planned = []
+    for setting in settings:
+        ClassifierConfig(setting.judge)
+        null_sets.check(setting)
+        nulls = REAL_NULLS if setting.is_real else tuple(name for name in NULLS if name != "halves")
+        kinds = [Kind(name, NULLS[name][1]) for name in nulls]
+        if not setting.is_real:
+            kinds += [Kind("fresh", ratio) for ratio in ratios]
+        planned.append((setting, kinds))
+    return planned

@@ -1,13 +1,15 @@
 """What is compared: training sets made of real, reconstructed and synthetic records, and how many of the latter."""
 
 import dataclasses
-import difflib
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gcims_jax.errors import InputError
-from gcims_jax.generators import GENERATORS
+from gcims_jax.errors import InputError, suggest
+from gcims_jax.generators import GENERATORS, codecs
+from gcims_jax.options import from_text
+from gcims_jax.phase import registration
+from gcims_jax.preprocessing.scale import Compression
 
 REAL = ("original", "reconstructed", "none")
 INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
@@ -57,10 +59,9 @@ class Candidate:
 
     def __post_init__(self) -> None:
         if self.generator and self.generator not in GENERATORS:
-            near = difflib.get_close_matches(self.generator, GENERATORS, 1)
             raise InputError(
                 f"study.candidates: expected some of {', '.join(GENERATORS)}, got {self.generator!r}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + suggest(self.generator, GENERATORS)
             )
 
     @property
@@ -84,21 +85,38 @@ def parse_candidate(text: str) -> Candidate:
         name, equals, value = pair.partition("=")
         if not equals:
             raise InputError(f"study.candidates: expected options as name=value after the colon, got {text!r}")
-        try:
-            options.append((name, float(value)))
-        except ValueError:
-            options.append((name, value))
+        options.append((name, from_text(value)))
     if generator == "votes":
         size = dict(options).get("size", 1.0)
         if len(options) > 1 or not isinstance(size, float) or not size > 0.0:
             raise InputError(f"study.candidates: expected votes or votes:size=NUMBER above 0, got {text!r}")
         return Candidate(text, votes=size)
-    candidate = Candidate(text, generator, tuple(options))
+    candidate = Candidate(text, generator)
     known = [option for option in GENERATORS[generator].options if option not in INTERNAL]
     if wrong := [name for name, _ in options if name not in known]:
         raise InputError(
             f"study.candidates: {generator} expects only {', '.join(known) or 'no options'}, got {wrong[0]!r} in {text!r}"
+            + suggest(wrong[0], known)
         )
+    read = GENERATORS[generator].read(f"study.candidates: {text}: {generator}", dict(options))
+    return dataclasses.replace(candidate, options=tuple(read.items()))
+
+
+def on_grid(candidate: Candidate, compression: Compression) -> Candidate:
+    """The candidate for records of a grid; where drift times count from the reactant ion peak, its warps leave that alone.
+
+    Raises:
+      InputError: a grid that it cannot work on.
+    """
+    if candidate.generator and "codec" in GENERATORS[candidate.generator].options:
+        codecs.check_axes(compression.shape)
+    if candidate.generator != "phase_amplitude":
+        return candidate
+    registration.check_shape(compression.shape, registration.RegistrationConfig())
+    axis = compression.fast
+    if axis.name == "relative_drift_time" and "anchor" not in dict(candidate.options):
+        anchor = float((1.0 - axis.values[0]) / (axis.values[-1] - axis.values[0]))
+        return dataclasses.replace(candidate, options=(*candidate.options, ("anchor", anchor)))
     return candidate
 
 

@@ -6,10 +6,10 @@ score is made without that check.
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelBinarizer, StandardScaler
 from sklearn.svm import SVC
 
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, suggest
 from gcims_jax.evaluation import guard
 from gcims_jax.parts import Learned, Part
 
@@ -37,6 +37,9 @@ class ClassifierConfig:
         usual one, 10 and 1.
       class_weights: every class counts the same, however few its records; the support vector machine and logistic regression
         always do that, discriminants and nearest neighbour cannot.
+      estimator: a classifier of scikit-learn, or that behaves like one, in place of those of ``CLASSIFIERS``; it sees whole
+        records as rows, and ``name`` is what tables call it. Its ``class_weight`` and ``random_state`` are set where it has them
+        and they are None.
     """
 
     name: str = "pca_rf"
@@ -44,10 +47,14 @@ class ClassifierConfig:
     trees: int = 100
     cost: float = 0.0
     class_weights: bool = False
+    estimator: Any = None
 
     def __post_init__(self) -> None:
-        if self.name not in CLASSIFIERS:
-            raise InputError(f"classifier.name: expected one of {sorted(CLASSIFIERS)}, got {self.name!r}")
+        if self.estimator is None and self.name not in CLASSIFIERS:
+            raise InputError(
+                f"classifier.name: expected one of {sorted(CLASSIFIERS)}, got {self.name!r}"
+                + suggest(self.name, CLASSIFIERS)
+            )
         for name in ("components", "trees"):
             if getattr(self, name) < 1:
                 raise InputError(f"classifier.{name}: expected 1 or more, got {getattr(self, name)}")
@@ -128,6 +135,14 @@ def _pls_da(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     return _PlsDa(config.components)
 
 
+def _given(config: ClassifierConfig, seed: int) -> ClassifierMixin:
+    """A copy of the user's classifier."""
+    own = clone(config.estimator)
+    wanted = {"random_state": seed} | ({"class_weight": "balanced"} if config.class_weights else {})
+    known = own.get_params(deep=False)
+    return own.set_params(**{name: value for name, value in wanted.items() if name in known and known[name] is None})
+
+
 def _weights(config: ClassifierConfig) -> str | None:
     return "balanced" if config.class_weights else None
 
@@ -182,7 +197,10 @@ def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int, n_real: 
     made: dict[str | int, tuple[Callable, np.ndarray]] = {}
     judges = []
     for config in configs:
-        if config.name.startswith("pca_"):
+        make = CLASSIFIERS[config.name] if config.estimator is None else _given
+        if config.estimator is not None:
+            features, own = (lambda x_MxF: x_MxF), rows_NxF
+        elif config.name.startswith("pca_"):
             components = capped_components(config, most, rows_NxF.shape[1])
             if components not in made:
                 pca = PCA(components, random_state=seed)
@@ -196,9 +214,7 @@ def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int, n_real: 
         else:
             config = dataclasses.replace(config, components=capped_components(config, most, rows_NxF.shape[1]))
             features, own = (lambda x_MxF: x_MxF), rows_NxF
-        judges.append(
-            Learned(_Judge(features, CLASSIFIERS[config.name](config, seed).fit(own, part.labels_N)), part.origin)
-        )
+        judges.append(Learned(_Judge(features, make(config, seed).fit(own, part.labels_N)), part.origin))
     return judges
 
 
@@ -226,6 +242,8 @@ def answer(judge: Learned, test: Part, n_classes: int, *, leaks: bool = False) -
     predicted_M = estimator.predict(own_MxF)
     if hasattr(estimator, "predict_proba"):
         scores = estimator.predict_proba(own_MxF)
+    elif not hasattr(estimator, "decision_function"):
+        scores = np.asarray(predicted_M[:, None] == estimator.classes_, float)
     else:
         scores = estimator.decision_function(own_MxF)
         if scores.ndim == 1:  # two classes: the score of the second

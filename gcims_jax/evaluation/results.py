@@ -1,11 +1,12 @@
 """The one summary: scores, comparisons and the verdict of whatever was scored, from kept answers alone."""
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gcims_jax.evaluation import metrics, planner, verdict
+from gcims_jax.evaluation import metrics, multiple, planner, verdict
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose, counted, dose_of, in_order
 from gcims_jax.evaluation.splits import repeated
 
@@ -136,6 +137,13 @@ def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, l
     return f"{meaning}: {figures}."
 
 
+def per_record(with_: Chosen, without: Chosen, truth: Truth) -> list[float]:
+    """Mean change of each tested record over repeats: 1 if it is right with synthetic records only, every time."""
+    gain_RxN = verdict.gains(with_.predicted_RxN, without.predicted_RxN, truth.labels_N)
+    tested_N = ~np.all(np.isnan(gain_RxN), axis=0)
+    return np.nanmean(gain_RxN[:, tested_N], axis=0).tolist()
+
+
 def points(delta: float, ci95: Sequence[float]) -> str:
     """A change with its interval, in points."""
     return f"{100 * delta:+.1f} ({100 * ci95[0]:+.1f} to {100 * ci95[1]:+.1f})"
@@ -144,14 +152,15 @@ def points(delta: float, ci95: Sequence[float]) -> str:
 def per_class(with_: Chosen, without: Chosen, truth: Truth) -> dict[str, Any]:
     """Change of each class's recall; p-values adjusted for the number of classes."""
     gain_RxN = verdict.gains(with_.predicted_RxN, without.predicted_RxN, truth.labels_N)
-    changes = {}
-    for k, name in enumerate(truth.classes):
+    found, influence = [], []
+    for k in range(len(truth.classes)):
         own = truth.labels_N == k
-        changes[name] = verdict.decide(gain_RxN[:, own], with_.model_RxN[:, own], truth.groups_N[own])
-    adjusted = verdict.holm([c.p_value for c in changes.values()])
+        found.append(verdict.decide(gain_RxN[:, own], with_.model_RxN[:, own], truth.groups_N[own]))
+        influence.append(multiple.influence(np.where(own, gain_RxN, np.nan), truth.groups_N))
+    adjusted = multiple.adjust([c.p_value for c in found], np.array(influence))
     return {
-        name: {"delta": c.delta, "ci95": c.ci95, "p_holm": float(p)}
-        for (name, c), p in zip(changes.items(), adjusted, strict=True)
+        name: {"delta": c.delta, "ci95": c.ci95, "p_adjusted": float(p)}
+        for name, c, p in zip(truth.classes, found, adjusted, strict=True)
     }
 
 
@@ -166,7 +175,7 @@ def lines(
     """One line per key of rows: scores of what is chosen inside among its rows, and the change against the reference.
 
     The reference is the same classifier's candidate of that name, its setting chosen inside as well. p-values are adjusted
-    for the number of lines of a classifier (Holm).
+    for all lines together (``multiple.adjust``).
 
     Args:
       folds: all folds.
@@ -175,11 +184,10 @@ def lines(
       reference: candidate that changes are against.
       leaks: the protocol leaks.
     """
-    result = []
+    result, tested, gains = [], [], []
     for classifier in in_order(folds, lambda row: row["classifier"]):
         plain = choose(folds, lambda row: row["classifier"] == classifier and row["candidate"] == reference, truth)  # noqa: B023
         mine = [name for name in in_order(folds, key) if name[0] == classifier]
-        tested = []
         for name in mine:
             chosen = choose(folds, lambda row: key(row) == name, truth)  # noqa: B023
             first = chosen.rows[0]
@@ -203,12 +211,41 @@ def lines(
             result.append(line)
             if first["candidate"] != reference:
                 tested.append(line)
-        for score in COMPARED:
-            end = "" if score == "accuracy" else f"_{score}"
-            adjusted = verdict.holm([line["comparison"][f"p_value{end}"] for line in tested]) if tested else []
-            for line, p_value in zip(tested, adjusted, strict=True):
-                line["comparison"][f"p_holm{end}"] = float(p_value)
+                gains.append(verdict.gains(chosen.predicted_RxN, plain.predicted_RxN, truth.labels_N))
+    _adjust([line["comparison"] for line in tested], gains, truth)
     return result
+
+
+def pairs(
+    folds: Sequence[FoldAnswers],
+    truth: Truth,
+    key: Callable[[Row], Any] = lambda row: (row["classifier"], row["candidate"], dose_of(row).mode),
+    *,
+    leaks: bool = False,
+) -> list[dict[str, Any]]:
+    """Every two keys of one classifier against each other, answer by answer; p-values adjusted for all pairs together."""
+    result, gains = [], []
+    for classifier in in_order(folds, lambda row: row["classifier"]):
+        mine = [name for name in in_order(folds, key) if name[0] == classifier]
+        chosen = {name: choose(folds, lambda row: key(row) == name, truth) for name in mine}  # noqa: B023
+        for first, second in itertools.combinations(mine, 2):
+            names = tuple(", ".join(part for part in name[1:] if part != "–") for name in (first, second))
+            compared = comparison(folds, chosen[first], chosen[second], truth, names=names, leaks=leaks)
+            result.append({"classifier": classifier, "comparison": compared})
+            gains.append(verdict.gains(chosen[first].predicted_RxN, chosen[second].predicted_RxN, truth.labels_N))
+    _adjust([pair["comparison"] for pair in result], gains, truth)
+    return result
+
+
+def _adjust(compared: Sequence[dict[str, Any]], gains: Sequence[np.ndarray], truth: Truth) -> None:
+    """Adds p-values adjusted for the number of comparisons."""
+    weights = {"accuracy": None, "balanced_accuracy": verdict.balance_weights(truth.labels_N)}
+    for score in COMPARED if compared else ():
+        end = "" if score == "accuracy" else f"_{score}"
+        influence = [multiple.influence(gain_RxN, truth.groups_N, weights[score]) for gain_RxN in gains]
+        adjusted = multiple.adjust([one[f"p_value{end}"] for one in compared], np.array(influence))
+        for one, p_value in zip(compared, adjusted, strict=True):
+            one[f"p_adjusted{end}"] = float(p_value)
 
 
 def context(
@@ -217,8 +254,8 @@ def context(
     """The best without new records against the best with them, on equal terms.
 
     Both sides choose inside every fold among the same classifiers and settings by the same inner splits: one among plain
-    candidates (nothing added, classes weighted, votes, copies), the other among these and all generators. So it may fall
-    back to plain, and does where no generator was better inside.
+    candidates (nothing added, classes weighted, votes, copies), the other among these and all generators. It falls back to
+    what the plain side chose unless a generator was better inside by more than the standard error of the difference.
 
     Args:
       folds: all folds.
@@ -243,6 +280,7 @@ def context(
         "folds_with_generator": int(sum(made)),
         "folds_changed": int(sum(changed)),
         "comparison": compared,
+        "per_record": per_record(augmented, plain, truth),
         "recommend": compared["verdict"] == "helps" and any(changed),
     }
 
@@ -250,7 +288,8 @@ def context(
 def best_sides(folds: Sequence[FoldAnswers], truth: Truth, is_plain: Callable[[str], bool]) -> tuple[Chosen, Chosen]:
     """What is chosen inside among all candidates, and among plain ones; see ``context``."""
     plain = choose(folds, lambda row: is_plain(row["candidate"]), truth)
-    return choose(folds, lambda row: True, truth), plain
+    lean = choose(folds, lambda row: True, truth, rule="lean", plain=lambda row: is_plain(row["candidate"]))
+    return lean, plain
 
 
 def _name(row: Row) -> str:

@@ -17,7 +17,7 @@ from gcims_jax import parts
 from gcims_jax.evaluation import classify, guard
 from gcims_jax.evaluation.candidates import NO_DOSE, Candidate, Dose, synthetic_labels
 from gcims_jax.evaluation.classify import Answers, ClassifierConfig
-from gcims_jax.generators import GENERATORS, codecs, warps
+from gcims_jax.generators import GENERATORS, codecs, learn, warps
 from gcims_jax.generators.contract import Description
 from gcims_jax.parts import Learned, Part
 from gcims_jax.preprocessing import scale
@@ -137,9 +137,7 @@ def _learn(key: Array, made: Made, source: Part, which: Any, about: Mapping[str,
     """The generator of that name and options, learned once."""
     if which not in made.generators:
         name, options = which
-        known = GENERATORS[name].options
-        given = {option: value for option, value in about.items() if option in known} | dict(options)
-        made.generators[which] = GENERATORS[name].fit(key, source, **given)
+        made.generators[which] = learn(key, name, source, about, dict(options))
     return made.generators[which]
 
 
@@ -265,12 +263,15 @@ def score_fold(
 
     The other arguments are those of ``score``.
     """
+    start = time.perf_counter()
     result = score(keys, candidates, train, test, plan, seed, **options)
     result["inner"] = [
         {
             "labels_M": choose.labels_N,
+            "groups_M": choose.groups_N,
             **score(tuple(jax.random.fold_in(key, 1 + i) for key in keys), candidates, learn, choose, plan, seed),
         }
         for i, (learn, choose) in enumerate(inner)
     ]
+    result["wall_seconds"] = time.perf_counter() - start
     return result

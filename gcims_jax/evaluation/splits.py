@@ -4,14 +4,18 @@ A group, the measurements of one physical sample for example, is on one side of 
 """
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gcims_jax.errors import InputError
-from gcims_jax.parts import Part
+from gcims_jax.generators.groups import split_groups
+from gcims_jax.parts import Part, from_records
+from gcims_jax.records import Records
+from gcims_jax.seeds import as_int
 
 Array = jax.Array
 
@@ -19,6 +23,7 @@ PROTOCOLS = ("strict", "paper")
 # Under "paper" scaling, codec and class statistics see all records once, as published: its scores leak.
 LEAKS = {"strict": False, "paper": True}
 INNER = 3  # folds of a training part, to choose by
+MOST_INNER = 9  # splits of a training part: so many folds, over three repeats
 
 
 class Fold(NamedTuple):
@@ -33,6 +38,12 @@ class Fold(NamedTuple):
 def repeated(groups_N: np.ndarray) -> bool:
     """Whether a group holds two or more records."""
     return len(np.unique(groups_N)) < len(groups_N)
+
+
+def possible_folds(groups_N: np.ndarray, folds: int) -> int:
+    """As many folds as asked for, or as there are groups where these are fewer and two at least."""
+    groups = len(np.unique(groups_N))
+    return groups if 2 <= groups < folds else folds
 
 
 def make_folds(labels_N: np.ndarray, groups_N: np.ndarray, *, folds: int, repeats: int, seed: int) -> list[Fold]:
@@ -117,13 +128,94 @@ def leave_one_group_out(labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold
     return folds
 
 
-def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]:
-    """A training part split again into parts to learn from and parts to choose by; whole groups, ``splits`` of ``INNER``.
+def train_test_split(records: Records, *, test_size: float = 0.25, seed: Any = 0) -> tuple[Records, Records]:
+    """Records to learn from and records to test with: whole groups, every class as nearly in proportion as groups allow.
 
     Args:
-      train: the training part.
-      splits: 0 to ``INNER``.
-      seed: of the split.
+      records: the set.
+      test_size: share of the records to test with, above 0 and below 1.
+      seed: a whole number or a JAX key.
+
+    Returns:
+      Records to learn from, records to test with.
+
+    Raises:
+      InputError: a class of a single group, which cannot be on both sides; equal records under two labels.
+
+    >>> import gcims_jax as gj, numpy as np
+    >>> records = gj.Records.from_arrays(np.arange(96.0).reshape(8, 3, 4), [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> gj.train_test_split(records, test_size=0.5)[0].class_counts()
+    {0: 2, 1: 2}
+    """
+    if not 0.0 < test_size < 1.0:
+        raise InputError(f"test_size: expected a share of the records above 0 and below 1, got {test_size}")
+    part = from_records(records)
+    for k, name in enumerate(records.classes.tolist()):
+        if len(np.unique(part.groups_N[part.labels_N == k])) < 2:
+            raise InputError(
+                f"class {name!r}: expected records of at least 2 groups to have it on both sides, got 1; measure another sample or "
+                "leave the class out"
+            )
+    rng = np.random.default_rng(as_int(seed))
+    side_N = split_groups(rng, part.labels_N, part.groups_N, 2, shares=(1.0 - test_size, test_size))
+    train, test = (np.flatnonzero(side_N == side) for side in (0, 1))
+    if not len(train) or not len(test):
+        raise InputError(
+            f"groups: expected groups that can be on two sides, got {len(np.unique(part.groups_N))} that cannot"
+        )
+    return records.take(train), records.take(test)
+
+
+def few_per_class(labels_N: np.ndarray, groups_N: np.ndarray, *, each: int, draws: int, seed: int) -> list[Fold]:
+    """Draws of few training records, all others being tested on: what a small set would gain, known well.
+
+    Whole groups are taken at random until every class has enough records, at least half of them where each holds several
+    classes; then every class is thinned. Records that are left of a taken group are in neither part.
+
+    Args:
+      labels_N: class names.
+      groups_N: group of each record; its own where it has none.
+      each: training records of a class.
+      draws: how often; each is a repeat of one fold.
+      seed: of the first draw; the others count on from it.
+
+    Raises:
+      InputError: a class with too few records or groups to leave any to test on.
+    """
+    _, class_N = np.unique(np.asarray(labels_N), return_inverse=True)
+    groups, group_N = np.unique(np.asarray(groups_N), return_inverse=True)
+    held_GxK = np.zeros((len(groups), class_N.max() + 1), int)
+    np.add.at(held_GxK, (group_N, class_N), 1)
+    mixed = len(groups) < len(labels_N) and np.median((held_GxK > 0).sum(axis=1)) > 1
+    folds = []
+    for draw in range(draws):
+        rng = np.random.default_rng(seed + draw)
+        taken_G, have_K = np.zeros(len(groups), bool), np.zeros(held_GxK.shape[1], int)
+        for g in rng.permutation(len(groups)):
+            enough = np.all(have_K >= each) and (not mixed or 2 * taken_G.sum() >= len(groups))
+            if not enough and (mixed or np.any((have_K < each) & (held_GxK[g] > 0))):
+                taken_G[g] = True
+                have_K += held_GxK[g]
+        train, test = np.flatnonzero(taken_G[group_N]), np.flatnonzero(~taken_G[group_N])
+        train = rng.permutation(train)
+        train = np.sort(np.concatenate([train[class_N[train] == k][:each] for k in range(len(have_K))]))
+        left_K = np.bincount(class_N[test], minlength=len(have_K))
+        if each < 2 or np.any(have_K < each) or np.any(left_K == 0):
+            raise InputError(
+                f"protocol.train_per_class: expected 2 or more training records of a class and groups left to test on, got {each} "
+                f"and a class with {np.min(np.bincount(class_N))} records in {len(groups)} groups; take fewer a class"
+            )
+        folds.append(Fold(draw, 0, train, test))
+    return folds
+
+
+def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]:
+    """A training part split again into parts to learn from and parts to choose by: ``INNER`` folds, again and again.
+
+    Args:
+      train: the training part; whole groups stay together.
+      splits: 0 to ``MOST_INNER``; those of a repeat of ``INNER`` folds before those of the next.
+      seed: of the splits.
     """
     if not splits:
         return []
@@ -134,11 +226,14 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
             f"inner splits: expected a class with 2 training records or more and 2 groups, to choose by, got {len(train)} records of "
             f"{len(np.unique(train.labels_N))} classes; measure more records, or take fewer folds"
         )
-    splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(parts, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
-        warnings.simplefilter("ignore", UserWarning)
-        pairs = list(splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None))
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    while len(pairs) < splits:
+        again = seed + 7919 * len(pairs)
+        splitter = (StratifiedGroupKFold if grouped else StratifiedKFold)(parts, shuffle=True, random_state=again)
+        with warnings.catch_warnings():
+            # A class with fewer records than splits cannot be in all of them; it is then not chosen by everywhere.
+            warnings.simplefilter("ignore", UserWarning)
+            pairs += splitter.split(train.labels_N, train.labels_N, train.groups_N if grouped else None)
     result = []
     for learn, choose in pairs[:splits]:
         # A class that is left out of what is learned from cannot be predicted, and tells nothing about a candidate.
@@ -172,3 +267,8 @@ def fold_keys(seed: int, protocol: str, index: int) -> tuple[Array, Array]:
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), PROTOCOLS.index(protocol)), index)
     fit_key, draw_key = jax.random.split(key)
     return fit_key, draw_key
+
+
+def ends_repeat(folds: Sequence[Fold], index: int) -> bool:
+    """Whether a fold is the last of its repeat."""
+    return index + 1 == len(folds) or folds[index + 1].repeat != folds[index].repeat

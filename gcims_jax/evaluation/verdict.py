@@ -1,6 +1,5 @@
 """Does it help? The deciding test, a cautious one beside it, and their answers in words."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -247,13 +246,3 @@ def posterior(comparison: Comparison | Resampled, rope: float = 0.01) -> Posteri
     student = stats.t(comparison.degrees, comparison.delta, comparison.error)
     worse, better = float(student.cdf(-rope)), float(student.sf(rope))
     return Posterior(worse, max(0.0, 1.0 - worse - better), better)
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p-values adjusted for their number (Holm 1979): the chance of any false finding stays at the level."""
-    p_values = np.asarray(p_values, np.float64)
-    order = np.argsort(p_values)
-    steps = p_values[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return adjusted

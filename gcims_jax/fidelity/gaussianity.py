@@ -12,7 +12,7 @@ from scipy.spatial.distance import pdist
 
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation import guard
-from gcims_jax.evaluation.verdict import holm
+from gcims_jax.evaluation.multiple import holm
 from gcims_jax.fidelity import normality
 from gcims_jax.fidelity.energy import EnergyTest, energy_test
 from gcims_jax.fidelity.gaussian_null import LEVEL, TESTS, compute_statistics, find_power, null, p_values, tail_shares

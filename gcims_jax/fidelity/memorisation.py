@@ -13,7 +13,7 @@ from scipy import special, stats
 from sklearn.metrics.pairwise import euclidean_distances
 
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import guard, verdict
+from gcims_jax.evaluation import guard, multiple
 from gcims_jax.fidelity import distances, realism
 from gcims_jax.fidelity.exchange import exchange
 from gcims_jax.parts import Part
@@ -100,7 +100,7 @@ def table(seed: int, train: Part, held_out: Part, synthetic: Part, exchanges: in
         ),
     }
     checks = [_check(compute()) for compute in figures.values()]
-    adjusted = verdict.holm([check.p_value for check in checks]).tolist()
+    adjusted = multiple.holm([check.p_value for check in checks]).tolist()
     result = {name: check._replace(p_value=p) for name, check, p in zip(figures, checks, adjusted, strict=True)}
     # No chance about these: the p-value says that there are any.
     nearest_S = pixels_SxN.argmin(axis=1)

@@ -4,9 +4,16 @@ Every entry takes a ``Part`` and gives a ``Part``: ``fit(key, part, **options) -
 labels_S)``, whose records carry the origin of all that the generator has learned from.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+from gcims_jax.errors import InputError, suggest
 from gcims_jax.generators import controls, double_autoencoder, phase_amplitude, warps
 from gcims_jax.generators.codecs import FittedCodec, Tucker
 from gcims_jax.generators.contract import Description, Generator
+from gcims_jax.parts import Learned, Part
 from gcims_jax.samplers import SAMPLERS
 
 GENERATORS: dict[str, Generator] = {
@@ -26,4 +33,26 @@ GENERATORS: dict[str, Generator] = {
     **{f"latent_{name}": double_autoencoder.latent(name) for name in SAMPLERS},
 }
 
-__all__ = ["GENERATORS", "Description", "FittedCodec", "Generator", "Tucker"]
+__all__ = ["GENERATORS", "Description", "FittedCodec", "Generator", "Tucker", "learn"]
+
+
+def learn(key: jax.Array, name: str, part: Part, about: Mapping[str, Any], options: Mapping[str, Any]) -> Learned:
+    """A generator of the table, fitted.
+
+    Args:
+      key: of everything random.
+      name: a key of ``GENERATORS``.
+      part: training records on the [0, 1] scale.
+      about: options that whoever fits sets for those that have them, and leaves out for others.
+      options: what the user says; stands above ``about``.
+
+    Raises:
+      InputError: an unknown name or option, with the nearest.
+    """
+    if name not in GENERATORS:
+        raise InputError(
+            f"generator: expected one of {', '.join(GENERATORS)}, got {name!r}" + suggest(name, GENERATORS)
+        )
+    known = GENERATORS[name].options
+    given = {option: value for option, value in about.items() if option in known}
+    return GENERATORS[name].fit(key, part, **{**given, **options})

@@ -23,6 +23,7 @@ from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
 from gcims_jax.errors import InputError
 from gcims_jax.generators.contract import check_part
+from gcims_jax.options import Rule, kind, read
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -42,6 +43,27 @@ class Tucker:
 
 
 CodecOption = Tucker | CodecConfig
+# Options of whatever takes a codec.
+RULES: dict[str, Rule] = {
+    "codec": kind(CodecOption, "Tucker(latent) or the CodecConfig of transformers, both of generators.codecs"),
+    "directory": kind(Path, "a folder as a Path"),
+    "title": kind(str, "text"),
+    "units": kind(tuple, "the low and high end of the scale in the input's unit"),
+}
+
+
+def check_axes(shape: tuple[int, int]) -> None:
+    """Raises InputError for single series, which have no d×d latent."""
+    if min(shape) < 2:
+        raise InputError(
+            f"codec: expected records with two axes, to bring to a d×d latent, got {shape[0]} × {shape[1]} points; for single "
+            "series take a generator without a codec, such as tuned_warp, mix or raw_smote"
+        )
+
+
+def default(shape: tuple[int, int]) -> Tucker:
+    """The codec where nobody names one: linear, d = 16 or the shorter axis of records of this shape."""
+    return Tucker(min(Tucker().latent, *shape))
 
 
 class FittedCodec(NamedTuple):
@@ -49,7 +71,7 @@ class FittedCodec(NamedTuple):
 
     Attributes:
       encode: ``encode(x_NxRxT) -> latents_NxDxD``.
-      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32.
+      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32. Both are pure and can be used inside ``jax.jit``.
       curves: of training, by name; none where nothing was trained.
       residual_on: whether transformers are in use.
       text: what it is, in a few words.
@@ -147,11 +169,8 @@ def _in_other_form(codec: Learned, part: Part, values: np.ndarray) -> Part:
 
 def _checked(part: Part, config: CodecOption) -> Part:
     check_part(part)
-    if not isinstance(config, CodecOption):
-        raise InputError(
-            f"generator.codec: expected Tucker(latent) or the CodecConfig of transformers, got {config!r}; both are classes of "
-            "generators.codecs"
-        )
+    read("generator", RULES, {"codec": config})
+    check_axes(part.x_NxRxT.shape[1:])
     double.check_latent(config.latent, part.x_NxRxT.shape[1:])
     return part.with_values(np.ascontiguousarray(part.x_NxRxT, np.float32))
 
@@ -168,7 +187,7 @@ def _fit_tucker(part: Part, latent: int) -> FittedCodec:
     basis = linalg.two_sided_basis(part.x_NxRxT, latent)
     return FittedCodec(
         lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
-        lambda e_NxDxD: np.float32(basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T),
+        lambda e_NxDxD: (basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T).astype(np.float32),
         {},
         False,
         f"linear, both axes, d = {latent}",

@@ -1,16 +1,18 @@
 """What every generator of records is, and what several share."""
 
-import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from gcims_jax import options as option_rules
 from gcims_jax import parts
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rules
 from gcims_jax.parts import Learned, Part
 
 Array = jax.Array
@@ -36,19 +38,26 @@ class Generator(NamedTuple):
       sample: ``sample(key, learned, labels_S) -> Part``, one synthetic record per label, in this order, with the origin of
         what was learned; same key, same records.
       options: names of the options of ``fit`` and their values where none are given.
+      read: ``read(of, given) -> options`` in their types; raises InputError for one that ``fit`` does not take, which names
+        ``of``.
       describe: ``describe(learned) -> Description``.
+      draw: ``draw(key, state, labels_S) -> x_SxRxT``, what ``sample`` wraps, of ``learned.value``; of generators of latents it can
+        be used inside ``jax.jit`` and ``jax.vmap``, where labels that were not there in training give NaN.
     """
 
     fit: Callable[..., Learned]
     sample: Callable[[Array, Learned, np.ndarray], Part]
     options: Mapping[str, Any]
+    read: Callable[[str, Mapping[str, Any]], dict[str, Any]]
     describe: Callable[[Learned], Description]
+    draw: Callable[[Array, Any, np.ndarray], Any]
 
 
 def make(
     fit: Callable[..., Any],
     sample: Callable[[Array, Any, np.ndarray], np.ndarray],
     describe: Callable[[Any], Description],
+    rules: Rules | Callable[[Mapping[str, Any]], Rules],
     options: Mapping[str, Any] | None = None,
 ) -> Generator:
     """A generator of inner functions that know of no origin: it is attached here, and only here.
@@ -57,22 +66,26 @@ def make(
       fit: ``fit(key, part, **options) -> state``.
       sample: ``sample(key, state, labels_S) -> x_SxRxT``; raises InputError for a label that was not there in training.
       describe: ``describe(state) -> Description``.
+      rules: what each option may be; a function of the options that were given where one decides about others.
       options: of ``fit`` and their values where none are given; None reads them from its keyword-only parameters.
     """
     if options is None:
         parameters = inspect.signature(fit).parameters.values()
         options = {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
+    def read(of: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in given.items() if value is not None}
+        return option_rules.read(of, rules(given) if callable(rules) else rules, given)
+
     def fit_part(key: Array, part: Part, **given: Any) -> Learned:
         check_part(part)
-        check_options(options, given)
-        return parts.learn(functools.partial(fit, key), part, **given)
+        return parts.learn(functools.partial(fit, key), part, **read("generator", given))
 
     def sample_part(key: Array, learned: Learned, labels_S: np.ndarray) -> Part:
         labels_S = np.asarray(labels_S)
         return parts.synthetic(sample(key, learned.value, labels_S), labels_S, learned.origin)
 
-    return Generator(fit_part, sample_part, options, lambda learned: describe(learned.value))
+    return Generator(fit_part, sample_part, options, read, lambda learned: describe(learned.value), sample)
 
 
 class Pool(NamedTuple):
@@ -105,16 +118,10 @@ def check_part(part: Any) -> None:
         raise InputError("generator: expected training records, got a part without any")
 
 
-def check_options(known: Mapping[str, Any], given: Iterable[str], of: str = "generator") -> None:
-    """Raises InputError for an option that is not known, naming those that are and the nearest."""
-    if unknown := sorted(set(given) - set(known)):
-        near = difflib.get_close_matches(unknown[0], known, 1)
-        remedy = f"did you mean {near[0]!r}?" if near else "leave it out"
-        raise InputError(f"{of}: expected options {sorted(known)}, got {unknown[0]!r}; {remedy}")
-
-
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
-    """Labels to draw as an integer array, if each was there in training."""
+    """Labels to draw as an integer array, if each was there in training; inside ``jax.jit`` nothing is looked at."""
+    if traced(labels_S):
+        return labels_S
     labels_S = np.asarray(labels_S)
     if unknown := sorted(set(labels_S.tolist()) - set(np.asarray(known_N).tolist())):
         raise InputError(f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well")
@@ -133,10 +140,3 @@ def pick(rng: np.random.Generator, known_N: np.ndarray, labels_S: np.ndarray) ->
         rounds = -(-len(wanted) // len(own))
         picked_S[wanted] = np.concatenate([rng.permutation(own) for _ in range(rounds)])[: len(wanted)]
     return picked_S
-
-
-def check_size(name: str, size: float) -> float:
-    """Raises InputError unless the size is a finite number of 0 or more."""
-    if not 0.0 <= size < np.inf:
-        raise InputError(f"generator.{name}: expected a number of 0 or more, got {size}")
-    return float(size)

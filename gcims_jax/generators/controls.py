@@ -6,31 +6,35 @@ import jax
 import numpy as np
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 
-from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, check_size, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, make, numpy_rng, pick
+from gcims_jax.options import Rules, count, number
 from gcims_jax.parts import Part
 
 Array = jax.Array
 
 
 def changed_copies(
-    change: Callable[[np.random.Generator, np.ndarray, Pool, np.ndarray], np.ndarray], **defaults: float
+    change: Callable[[np.random.Generator, np.ndarray, Pool, np.ndarray], np.ndarray],
+    rules: Rules,
+    **defaults: float,
 ) -> Generator:
     """A generator of copies of training records of the label, each changed anew.
 
     Args:
       change: ``change(rng, x_SxRxT, pool, picked_S) -> x_SxRxT``.
-      **defaults: options of ``fit`` and their values, sizes of 0 or more.
+      rules: what options may be.
+      **defaults: options of ``fit`` and their values.
     """
 
     def fit(key: Array, part: Part, **options: float) -> Pool:
-        return _pool(part, {name: check_size(name, size) for name, size in {**defaults, **options}.items()})
+        return _pool(part, {**defaults, **options})
 
     def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
         rng = numpy_rng(key)
         picked_S = pick(rng, state.labels_N, labels_S)
         return change(rng, state.x_NxRxT[picked_S], state, picked_S).astype(np.float32)
 
-    return make(fit, sample, _describe, defaults)
+    return make(fit, sample, _describe, rules, defaults)
 
 
 def _pool(part: Part, options: dict[str, float]) -> Pool:
@@ -94,7 +98,7 @@ def _mixed(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: 
     return weight_S * x_SxRxT + (1.0 - weight_S) * pool.x_NxRxT[other_S]
 
 
-def _oversampler(library: Callable[..., object], **defaults: float) -> Generator:
+def _oversampler(library: Callable[..., object], rules: Rules, **defaults: float) -> Generator:
     """A generator around an over-sampler of imbalanced-learn on whole records; classes with one record are repeated."""
 
     def fit(key: Array, part: Part, **options: float) -> Pool:
@@ -120,23 +124,24 @@ def _oversampler(library: Callable[..., object], **defaults: float) -> Generator
             result[wanted] = x[np.flatnonzero(y == 1)[count:]].reshape(-1, *result.shape[1:])
         return result
 
-    return make(fit, sample, _describe, defaults)
+    return make(fit, sample, _describe, rules, defaults)
 
 
 def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> SMOTE:
     """As the library has it: neighbours may be measurements of one sample, and what lies between these is nearly a copy."""
-    return SMOTE(sampling_strategy=target, k_neighbors=min(int(neighbours), count - 1), random_state=seed)
+    return SMOTE(sampling_strategy=target, k_neighbors=min(neighbours, count - 1), random_state=seed)
 
 
 def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> RandomOverSampler:
     return RandomOverSampler(sampling_strategy=target, shrinkage={1: shrinkage}, random_state=seed)
 
 
-duplicate = changed_copies(_same)
-noise = changed_copies(_noisy, size=0.5)
-shift = changed_copies(_shifted, size=0.03)
-scale = changed_copies(_scaled, size=0.1)
-mask = changed_copies(_masked, size=0.15)
-mix = changed_copies(_mixed, concentration=1.0)
-raw_smote = _oversampler(_smote, neighbours=5)
-raw_bootstrap = _oversampler(_bootstrap, shrinkage=0.5)
+_SHARE = {"size": number(0, 1)}  # of an axis
+duplicate = changed_copies(_same, {})
+noise = changed_copies(_noisy, {"size": number(0, 1000)}, size=0.5)
+shift = changed_copies(_shifted, _SHARE, size=0.03)
+scale = changed_copies(_scaled, {"size": number(0, 3)}, size=0.1)  # e³ is a factor of 20
+mask = changed_copies(_masked, _SHARE, size=0.15)
+mix = changed_copies(_mixed, {"concentration": number(0.001, 1000)}, concentration=1.0)
+raw_smote = _oversampler(_smote, {"neighbours": count(1, 1000)}, neighbours=5)
+raw_bootstrap = _oversampler(_bootstrap, {"shrinkage": number(0, 1000)}, shrinkage=0.5)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from gcims_jax import samplers
-from gcims_jax.errors import InputError
+from gcims_jax.batches import traced
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
 from gcims_jax.generators.contract import (
@@ -22,12 +22,12 @@ from gcims_jax.generators.contract import (
     Generator,
     Pool,
     check_labels,
-    check_options,
     make,
     numpy_rng,
     pick,
 )
 from gcims_jax.generators.groups import split_groups
+from gcims_jax.options import Rules, count, none, word
 from gcims_jax.parts import Learned, Part
 from gcims_jax.samplers import SAMPLERS
 
@@ -81,21 +81,15 @@ def fit(
       cross_fit: splits of the groups that options are chosen on; 0 leaves the choice to the sampler, on the latents of
         the training records.
       directory, title, units: of the codec, see ``codecs.fit``.
-      **options: of the sampler; those that are None are as it has them.
+      **options: of the sampler.
 
     Raises:
-      InputError: an unknown sampler, an option that it does not have, a number of splits that is neither 0 nor 2 or more.
+      InputError: a latent larger than the records.
     """
-    if sampler not in SAMPLERS:
-        raise InputError(f"double_autoencoder.sampler: expected one of {', '.join(SAMPLERS)}, got {sampler!r}")
-    if isinstance(cross_fit, str) or cross_fit < 0 or cross_fit == 1 or cross_fit % 1:
-        raise InputError(f"double_autoencoder.cross_fit: expected 0 or 2 splits or more, got {cross_fit!r}")
-    known, given = sampler_options(sampler), {name: value for name, value in options.items() if value is not None}
-    check_options(known, given, f"double_autoencoder with sampler {sampler!r}")
-    options, selection = {**known, **given}, None
+    options, selection = {**SAMPLERS[sampler].options, **options}, None
     fitted = codecs.fit(key, part, codec, directory=directory, title=title, units=units)
     if cross_fit and LIKELIHOOD in options.values():
-        pairs = held_out_latents(jax.random.fold_in(key, 1), part, codec, int(cross_fit))
+        pairs = held_out_latents(jax.random.fold_in(key, 1), part, codec, cross_fit)
         options, selection = _choose(sampler, pairs, options)
     state = _fit_sampler(sampler, codecs.encode(fitted, part), options)
     chosen = getattr(state, "selection", None) if selection is None else selection
@@ -103,9 +97,11 @@ def fit(
 
 
 def sample(key: Array, state: DoubleAutoencoder, labels_S: np.ndarray) -> np.ndarray:
-    """Records of the labels, drawn as latents and decoded."""
+    """Records of the labels, drawn as latents and decoded; pure, so it can be used inside ``jax.jit`` and ``jax.vmap``."""
     labels_S = check_labels(state.labels_N, labels_S)
     latents_SxDxD = SAMPLERS[state.sampler].sample(key, state.sampler_state, labels_S)
+    if traced(latents_SxDxD):
+        return state.codec.decode(latents_SxDxD)
     return np.asarray(state.codec.decode(np.asarray(latents_SxDxD)), np.float32)
 
 
@@ -141,12 +137,6 @@ def held_out_latents(key: Array, part: Part, codec: CodecOption, splits: int) ->
     return pairs
 
 
-def sampler_options(sampler: str) -> dict[str, Any]:
-    """Options of a sampler and their values where none are given."""
-    parameters = inspect.signature(SAMPLERS[sampler].fit).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-
-
 def _choose(sampler: str, pairs: list[tuple[Part, Part]], options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """Options with numbers in place of ``LIKELIHOOD``, and what was tried; as they were where there are no pairs."""
     if not pairs:
@@ -176,7 +166,17 @@ def _describe(state: DoubleAutoencoder) -> Description:
 _COMMON = {
     name: p.default for name, p in inspect.signature(fit).parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY
 }
-_OF_SAMPLERS = dict.fromkeys(name for sampler in SAMPLERS for name in sampler_options(sampler))
+_OF_SAMPLERS = dict.fromkeys(name for sampler in SAMPLERS for name in SAMPLERS[sampler].options)
+_RULES = {**codecs.RULES, "cross_fit": count(2, 100, 0)}
+
+
+def _rules(given: Mapping[str, Any]) -> Rules:
+    """Those of the sampler that is given, or of the default; what only other samplers take is refused."""
+    sampler = given.get("sampler")
+    sampler = sampler if isinstance(sampler, str) and sampler in SAMPLERS else _COMMON["sampler"]
+    own = SAMPLERS[sampler].rules(given)
+    others = none(f"nothing, since sampler {sampler!r} takes {', '.join(own)}")
+    return {**_RULES, "sampler": word(SAMPLERS), **dict.fromkeys(_OF_SAMPLERS, others), **own}
 
 
 def latent(sampler: str) -> Generator:
@@ -186,7 +186,11 @@ def latent(sampler: str) -> Generator:
         return fit(key, part, sampler=sampler, **options)
 
     common = {name: value for name, value in _COMMON.items() if name != "sampler"}
-    return make(fit_one, sample, _describe, {**common, **sampler_options(sampler)})
+
+    def rules(given: Mapping[str, Any]) -> Rules:
+        return {**_RULES, **SAMPLERS[sampler].rules(given)}
+
+    return make(fit_one, sample, _describe, rules, {**common, **SAMPLERS[sampler].options})
 
 
 def _fit_reconstruction(
@@ -211,6 +215,6 @@ def _describe_reconstruction(state: Pool) -> Description:
     return Description(True, f"copies through the codec: {state.options['codec']}")
 
 
-double_autoencoder = make(fit, sample, _describe, {**_COMMON, **_OF_SAMPLERS})
+double_autoencoder = make(fit, sample, _describe, _rules, {**_COMMON, **_OF_SAMPLERS})
 # Training records through the codec, each once in turn: what the codec alone does to a classifier.
-reconstruction = make(_fit_reconstruction, _repeat, _describe_reconstruction)
+reconstruction = make(_fit_reconstruction, _repeat, _describe_reconstruction, codecs.RULES)

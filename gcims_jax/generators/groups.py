@@ -1,9 +1,17 @@
 """Choices inside a training part leave whole groups out and count groups: measurements of one sample say one thing once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def split_groups(rng: np.random.Generator, labels_N: np.ndarray, groups_N: np.ndarray, splits: int) -> np.ndarray:
+def split_groups(
+    rng: np.random.Generator,
+    labels_N: np.ndarray,
+    groups_N: np.ndarray,
+    splits: int,
+    shares: Sequence[float] | None = None,
+) -> np.ndarray:
     """Number of the split that each record is held out in: groups stay whole, classes spread as evenly as may be.
 
     Groups come class by class, the larger first, in random order. Each goes where there is least of its classes, which for
@@ -13,6 +21,7 @@ def split_groups(rng: np.random.Generator, labels_N: np.ndarray, groups_N: np.nd
       rng: of the order, and of the first split of each class.
       labels_N, groups_N: of the records.
       splits: how many; with fewer groups than that some are empty.
+      shares: of the records in each split; None makes them equal.
     """
     classes_K, class_N = np.unique(labels_N, return_inverse=True)
     group_N, count = number_groups(groups_N)
@@ -23,12 +32,13 @@ def split_groups(rng: np.random.Generator, labels_N: np.ndarray, groups_N: np.nd
         records_GxK.sum(axis=1),
         records_GxK.argmax(axis=1),
     )
+    share_S = np.ones(splits) if shares is None else np.asarray(shares, float)
     held_SxK, split_G = np.zeros((splits, len(classes_K))), np.empty(count, int)
     for k in range(len(classes_K)):
         own_G = rng.permutation(np.flatnonzero(main_G == k))
         first = int(rng.integers(splits))
         for g in own_G[np.argsort(-size_G[own_G], kind="stable")]:
-            load_S = np.roll(held_SxK @ share_GxK[g], -first)
+            load_S = np.roll(held_SxK @ share_GxK[g] / share_S, -first)
             split_G[g] = (first + int(load_S.argmin())) % splits
             held_SxK[split_G[g]] += records_GxK[g]
     return split_G[group_N]

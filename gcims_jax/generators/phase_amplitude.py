@@ -22,17 +22,17 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from gcims_jax.errors import InputError
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
-from gcims_jax.generators.contract import Description, check_size, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, make, numpy_rng, pick
 from gcims_jax.generators.groups import pays, split_groups
 from gcims_jax.generators.ridge import Scores, class_scores, judge
+from gcims_jax.options import Rule, count, number, word
 from gcims_jax.parts import Part
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import RegistrationConfig
@@ -117,10 +117,10 @@ def fit(
     phase: float | str = "choose",
     amplitude: float | str = "choose",
     stiffness: float | str = "choose",
-    joint: float = 0,
+    joint: int = 0,
     centre: str = "record",
-    anchor: float | str = "",
-    leave_out: float = 0,
+    anchor: float | None = None,
+    leave_out: int = 0,
 ) -> PhaseAmplitude:
     """Registers training records, learns how phase and amplitude vary, and chooses how far draws go.
 
@@ -132,21 +132,19 @@ def fit(
       stiffness: of the registration, or "choose".
       joint: 1 draws phase and amplitude from the same records, so that what goes together stays together.
       centre: what draws vary around, one of ``CENTRES``. Around the class, "choose" takes all of the amplitude.
-      anchor: share of the fast axis that no warp moves, the reactant ion peak; "" stretches around its origin.
+      anchor: share of the fast axis that no warp moves, the reactant ion peak; None stretches around its origin.
       leave_out: 1 leaves records whose warp is at its bound out of what is learned of phase.
 
     Raises:
-      InputError: options out of range, axes too short for the knots of the warps.
+      InputError: axes too short for the knots of the warps.
     """
     part = part.with_values(np.asarray(part.x_NxRxT, np.float32))
-    if centre not in CENTRES:
-        raise InputError(f"phase_amplitude.centre: expected one of {list(CENTRES)}, got {centre!r}")
-    phases = (_size("phase", phase),) if phase != "choose" else SIZES
+    phases = (phase,) if phase != "choose" else SIZES
     stiffnesses = STIFFNESS if any(phases) else STIFFNESS[:1]
     if stiffness != "choose":
-        stiffnesses = (_size("stiffness", stiffness),)
-    amplitudes = (_size("amplitude", amplitude),) if amplitude != "choose" else AMPLITUDES
-    base = RegistrationConfig() if anchor == "" else RegistrationConfig(anchor=float(anchor), anchored=True)
+        stiffnesses = (stiffness,)
+    amplitudes = (amplitude,) if amplitude != "choose" else AMPLITUDES
+    base = RegistrationConfig() if anchor is None else RegistrationConfig(anchor=anchor, anchored=True)
     registration.check_shape(part.x_NxRxT.shape[1:], base)
     codec_key, choice_key = jax.random.split(key)
 
@@ -319,16 +317,6 @@ def sample(key: Array, state: PhaseAmplitude, labels_S: np.ndarray) -> np.ndarra
     return _draw(rng, separated, state.sizes, picked_S, state.joint)
 
 
-def _size(name: str, value: Any) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        raise InputError(
-            f"generator.phase_amplitude.{name}: expected a number of 0 or more or 'choose', got {value!r}"
-        ) from None
-    return check_size(f"phase_amplitude.{name}", number)
-
-
 def _describe(state: PhaseAmplitude) -> Description:
     sizes = state.sizes
     text = f"phase {sizes.phase:g}, amplitude {sizes.amplitude:g}, stiffness {sizes.stiffness:g}"
@@ -339,4 +327,15 @@ def _describe(state: PhaseAmplitude) -> Description:
     return Description(False, "neither phase nor amplitude: plain copies")
 
 
-phase_amplitude = make(fit, sample, _describe)
+_SIZE = number(0, 100, "choose")
+RULES: dict[str, Rule] = {
+    "codec": codecs.RULES["codec"],
+    "phase": _SIZE,
+    "amplitude": _SIZE,
+    "stiffness": number(0.0001, 1000, "choose"),
+    "joint": count(0, 1),
+    "centre": word(CENTRES),
+    "anchor": number(0, 1),
+    "leave_out": count(0, 1),
+}
+phase_amplitude = make(fit, sample, _describe, RULES)

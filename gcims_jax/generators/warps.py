@@ -6,15 +6,16 @@ count as others. Where the axes stand still no warp tells it best, and none is t
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax.generators.contract import Description, check_size, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, make, numpy_rng, pick
 from gcims_jax.generators.groups import group_means, pays
+from gcims_jax.options import count, number
 from gcims_jax.parts import Part
 from gcims_jax.phase import warp as warping
 from gcims_jax.phase.warp import FAST, SLOW, Spread
@@ -69,13 +70,13 @@ class Warps(NamedTuple):
 
 def fit_hand_set(key: Array, part: Part, *, size: float = 1.0) -> Warps:
     """Warps of a given size of both axes, and 5 % of intensity at size 1."""
-    size = check_size("size", size)
     for length in part.x_NxRxT.shape[1:]:
-        warping.check_knots(length, KNOTS)
+        if length > 1:
+            warping.check_knots(length, KNOTS)
     return Warps(np.asarray(part.x_NxRxT, np.float32), part.labels_N, Sizes(size, size, KNOTS, 0.05 * size), ())
 
 
-def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
+def fit_tuned(key: Array, part: Part, *, copies: int = 6) -> Warps:
     """Chooses sizes by ``neighbour_scores`` of the training records; a warp has to beat none clearly.
 
     Args:
@@ -84,11 +85,9 @@ def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
       copies: warped copies of each record to try a size with.
     """
     x_NxRxT, labels_N = np.asarray(part.x_NxRxT, np.float32), part.labels_N
-    for length in x_NxRxT.shape[1:]:
-        warping.check_knots(length, max(GRID[3][1]))
     if len(np.unique(part.groups_N)) < 2:
         return Warps(x_NxRxT, labels_N, NONE, ())  # nobody else to tell anything
-    owner_M = np.tile(np.arange(len(labels_N)), max(1, round(copies)))
+    owner_M = np.tile(np.arange(len(labels_N)), copies)
     tried: dict[Sizes, np.ndarray] = {}
 
     def scores(sizes: Sizes) -> np.ndarray:
@@ -100,13 +99,23 @@ def fit_tuned(key: Array, part: Part, *, copies: float = 6) -> Warps:
         return tried[sizes]
 
     best = NONE
-    for name, values in GRID:
+    for name, values in _grid(x_NxRxT.shape[1:]):
         # Knots make a difference only where the slow axis moves.
         if name != "knots" or best.slow > 0.0:
             best = max((best._replace(**{name: value}) for value in values), key=lambda sizes: scores(sizes).mean())
     if not pays(scores(best) - scores(NONE), THRESHOLD):
         best = NONE
     return Warps(x_NxRxT, labels_N, best, tuple((sizes, float(score_G.mean())) for sizes, score_G in tried.items()))
+
+
+def _grid(shape: tuple[int, int]) -> Iterator[tuple[str, Sequence[float]]]:
+    """What is tried for records of a shape: an axis with too few points for the knots of a warp stands still."""
+    most = dict(zip(("slow", "fast"), (length // 2 for length in shape), strict=True))
+    for name, values in GRID:
+        if name == "knots":
+            yield name, [knots for knots in values if knots <= most["slow"]] or [KNOTS]
+        else:
+            yield name, values if most.get(name, KNOTS) >= KNOTS else values[:1]
 
 
 def neighbour_scores(
@@ -171,11 +180,14 @@ def _change(key: Array, x_BxRxT: Array, sizes_4: Array, knots: int) -> Array:
     slow = warping.draw(slow_key, Spread(*(sizes_4[0] * s for s in SLOW)), n, knots)
     fast = warping.draw(fast_key, Spread(*(sizes_4[1] * s for s in FAST)), n, KNOTS)
     slow, fast = (
-        axis._replace(offset_N=axis.offset_N + sizes_4[3] / (length - 1) * jax.random.normal(jitter_key, (n,)))
+        axis._replace(offset_N=axis.offset_N + sizes_4[3] / max(length - 1, 1) * jax.random.normal(jitter_key, (n,)))
         for axis, length, jitter_key in zip((slow, fast), (r, t), jitter_keys, strict=True)
     )
     factor_B = jnp.exp(sizes_4[2] * jax.random.normal(intensity_key, (n, 1, 1)))
-    return factor_B * warping.apply(x_BxRxT, warping.positions(slow, r), warping.positions(fast, t, 0.0))
+    # An axis of one point, as that of single series, has nowhere to move.
+    slow_BxR = warping.positions(slow, r) if r > 1 else jnp.zeros((n, 1))
+    fast_BxT = warping.positions(fast, t, 0.0) if t > 1 else jnp.zeros((n, 1))
+    return factor_B * warping.apply(x_BxRxT, slow_BxR, fast_BxT)
 
 
 def sample(key: Array, state: Warps, labels_S: np.ndarray) -> np.ndarray:
@@ -191,5 +203,5 @@ def _describe(state: Warps) -> Description:
     return Description(True, f"slow {slow:g}, fast {fast:g}, intensity {intensity:g}, {knots} knots")
 
 
-warp = make(fit_hand_set, sample, _describe)
-tuned_warp = make(fit_tuned, sample, _describe)
+warp = make(fit_hand_set, sample, _describe, {"size": number(0, 100)})
+tuned_warp = make(fit_tuned, sample, _describe, {"copies": count(1, 1000)})

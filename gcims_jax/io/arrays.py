@@ -48,7 +48,7 @@ def read(path: Path) -> Records:
             values=values,
             slow=_axis(arrays, "slow", SLOW, r),
             fast=_axis(arrays, "fast", FAST, t),
-            labels=arrays.get("labels", np.full(n, UNLABELLED)),
+            labels=np.asarray(arrays.get("labels", np.full(n, UNLABELLED))).astype(str),
             groups=arrays.get("groups"),
             names=arrays.get("names", np.asarray([stem(path)]) if n == 1 else None),
             attrs=json.loads(str(arrays["attrs"])) if "attrs" in arrays else {"origin": "read from .npz"},

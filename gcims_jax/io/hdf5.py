@@ -60,7 +60,7 @@ def write(records: Records, path: Path) -> None:
             ("files", names),
             ("preprocessing", []),
         ):
-            group.create_dataset(key, data=np.asarray(list(values), object), dtype=text)
+            group.create_dataset(key, data=np.asarray([str(value) for value in values], object), dtype=text)
         for name, values_RxT in zip(names, records.values, strict=True):
             spectrum = file.create_group(name)
             spectrum.attrs.update({"name": name, "time": NO_TIME, "drift_time_label": _drift_label(records.fast)})

@@ -4,6 +4,7 @@ The one three-dimensional variable holds the values; ``label`` per record is req
 optional, and so is ``covariate_NAME``. Axes are coordinate variables with a ``units`` attribute.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ import xarray as xr
 
 from gcims_jax.errors import InputError
 from gcims_jax.io.checks import check_promise, replacing
-from gcims_jax.records import Axis, Records
+from gcims_jax.records import Records
 
-COVARIATE = "covariate_"  # prefix of further per-record variables
 NEXUS = ("NX_class", "signal", "axes")
 
 
@@ -46,43 +46,16 @@ def from_dataset(dataset: xr.Dataset, path: Path) -> Records:
     Raises:
       InputError: no or several three-dimensional variables, no ``label``, bad records.
     """
-    cubes = [name for name, variable in dataset.data_vars.items() if variable.ndim == 3]
-    if len(cubes) != 1:
-        raise InputError(
-            f"{path}: expected exactly one variable of dimensions (record, slow axis, fast axis), "
-            f"got {cubes or 'none'} among {list(dataset.variables)}"
-        )
-    values = dataset[cubes[0]]
     if path.is_file():
-        check_promise(path, "values", values.nbytes, path.stat().st_size)
-    record, slow, fast = (str(d) for d in values.dims)
-    if "label" not in dataset.variables:
-        raise InputError(
-            f"{path}: expected a variable 'label' with one class name per {record}, got only {list(dataset.variables)}"
-        )
-    per_record = {}
-    covariates = [str(name) for name in dataset.variables if str(name).startswith(COVARIATE)]
-    for name in ("label", "group", "name", *covariates):
-        if name in dataset.variables:
-            if dataset[name].dims != (record,):
-                raise InputError(f"{path}: expected {name!r} of dimensions ({record},), got {dataset[name].dims}")
-            per_record[name] = dataset[name].values
+        for values in dataset.data_vars.values():
+            check_promise(path, "values", values.nbytes if values.ndim == 3 else 0, path.stat().st_size)
+    if "label" in dataset.variables and dataset["label"].dtype.kind in "iu":
+        dataset = dataset.assign(label=dataset["label"].astype(str))
     try:
-        return Records(
-            values=values.values,
-            slow=_axis(dataset, slow),
-            fast=_axis(dataset, fast),
-            labels=per_record["label"],
-            groups=per_record.get("group"),
-            names=per_record.get("name"),
-            covariates={name.removeprefix(COVARIATE): per_record[name] for name in covariates},
-            attrs={
-                **{k: v for k, v in dataset.attrs.items() if k not in NEXUS},
-                **{k: v for k, v in values.attrs.items() if k == "units"},
-            },
-        )
+        records = Records.from_xarray(dataset)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    return dataclasses.replace(records, attrs={k: v for k, v in records.attrs.items() if k not in NEXUS})
 
 
 def write(records: Records, path: Path) -> None:
@@ -90,20 +63,8 @@ def write(records: Records, path: Path) -> None:
 
     Attributes of NeXus NXdata let HDF5 viewers such as silx plot it.
     """
-    per_record = {"label": ("record", records.labels), "name": ("record", records.names)}
-    if records.groups is not None:
-        per_record["group"] = ("record", records.groups)
-    per_record |= {COVARIATE + name: ("record", texts) for name, texts in records.covariates.items()}
-    attrs = dict(records.attrs)
-    value_attrs = {"units": attrs.pop("units")} if "units" in attrs else {}
-    dataset = xr.Dataset(
-        {"values": (("record", records.slow.name, records.fast.name), records.values, value_attrs)},
-        coords={
-            **per_record,
-            **{a.name: (a.name, a.values, {"units": a.unit}) for a in (records.slow, records.fast)},
-        },
-        attrs={name: attribute(value) for name, value in attrs.items()},
-    )
+    dataset = records.to_xarray()
+    dataset.attrs = {name: attribute(value) for name, value in dataset.attrs.items()}
     with replacing(path) as temporary:
         dataset.to_netcdf(
             temporary, engine="h5netcdf", encoding={"values": {"zlib": True, "complevel": 1, "shuffle": True}}
@@ -118,13 +79,6 @@ def write_dataset(dataset: xr.Dataset, path: Path) -> None:
     packed = {name: {"zlib": True, "complevel": 1} for name, v in dataset.data_vars.items() if v.dtype.kind in "fi"}
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
-
-
-def _axis(dataset: xr.Dataset, name: str) -> Axis:
-    coordinate = dataset[name]  # xarray supplies 0, 1, 2, … where a dimension has no coordinate
-    if not np.issubdtype(coordinate.dtype, np.number):
-        raise InputError(f"axis {name!r}: expected numbers, got {coordinate.dtype}")
-    return Axis(name, str(coordinate.attrs.get("units", "1")), coordinate.values)
 
 
 def attribute(value: Any) -> Any:

@@ -15,7 +15,7 @@ import zarr
 
 from gcims_jax.errors import InputError
 from gcims_jax.io import netcdf
-from gcims_jax.records import Axis, Records
+from gcims_jax.records import COVARIATE, Axis, Records
 
 CHUNK_BYTES = 2**24
 
@@ -96,13 +96,12 @@ def complete(folder: Path, count: int, about: Mapping[str, Any]) -> None:
     values.attrs["units"] = str(attrs.pop("units", "1"))
     # Text of any length: fixed widths would cut what is appended later.
     per_record = {
-        name: ("record", np.asarray(about[key], dtype=object))
+        name: ("record", np.asarray(about[key]).astype(str).astype(object))
         for name, key in (("label", "labels"), ("group", "groups"), ("name", "names"))
         if about.get(key) is not None
     }
     per_record |= {
-        netcdf.COVARIATE + name: ("record", np.asarray(texts, dtype=object))
-        for name, texts in about["covariates"].items()
+        COVARIATE + name: ("record", np.asarray(texts, dtype=object)) for name, texts in about["covariates"].items()
     }
     axes = {a.name: (a.name, a.values, {"units": a.unit}) for a in (about["slow"], about["fast"])}
     attributes = {name: netcdf.attribute(value) for name, value in attrs.items()}

@@ -39,6 +39,11 @@ def identity(n: int, knots: int) -> AxisWarp:
 
 def check_knots(length: int, knots: int) -> None:
     """Raises InputError where an axis has too few points for its knots."""
+    if length < 4:
+        raise InputError(
+            f"warp: expected an axis of 4 points or more, got {length}; for single series take a generator that leaves that axis "
+            "alone, such as tuned_warp"
+        )
     if not 2 <= knots <= length // 2:
         raise InputError(
             f"warp: expected 2 to {length // 2} knots, half the points of the axis ({length}), got {knots}; "

@@ -14,7 +14,7 @@ from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.preprocessing.scale import Scaling
 from gcims_jax.records import Axis
 from gcims_jax.reports.blocks import verdict_block
-from gcims_jax.reports.comparisons import points
+from gcims_jax.reports.comparisons import PAIRED, plot_paired, points, terms
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
 
@@ -59,9 +59,11 @@ def write(
       examples: records to show.
     """
     summaries = summary.get("protocols") or {summary["protocol"]["name"]: summary}
+    main = summaries.get("strict") or next(iter(summaries.values()))
     figures = {
         "records": plot_records(examples),
         "arms": plot_arms(summaries),
+        "paired": plot_paired(main["comparison"], main["per_record"]),
         "confusion": plot_confusion(summaries, list(summary["dataset"]["classes"])),
         "classes": plot_class_counts(summary["dataset"]["classes"]),
     }
@@ -214,7 +216,7 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
     dataset, compared = summary["dataset"], main["comparison"]
     parts = [
         verdict_block(
-            "Do synthetic records help?", _answer(compared), compared["verdict"], compared["smallest_visible"]
+            "Do synthetic records help?", compared["sentence"], compared["verdict"], compared["smallest_visible"]
         ),
         *_leak_note(summary, summaries),
         "<h2>Real and synthetic records</h2>",
@@ -228,6 +230,9 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         "dots: folds. Trained on synthetic records alone is “synthetic”; the other way round, a classifier of real records "
         f"gives {100 * main['real_to_synthetic']['accuracy']:.0f} % of the synthetic ones their own class.</p>",
         *[_arms_table(name, part) for name, part in summaries.items()],
+        image(images["paired"], "change of accuracy in every fold and of every record"),
+        PAIRED,
+        terms(compared["cautious"]),
         "<h2>Which classes gain or lose</h2>",
         image(images["confusion"], "confusion matrices"),
         *[_recall_table(name, part, dataset["classes"]) for name, part in summaries.items()],
@@ -248,17 +253,6 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         _timing_table(summary["timing"]),
     ]
     return render_page("Do synthetic records help?", parts)
-
-
-def _answer(compared: Mapping[str, Any]) -> str:
-    """The sentence, and what the cautious test says."""
-    cautious = compared["cautious"]
-    if cautious is None:
-        return compared["sentence"]
-    return (
-        f"{compared['sentence']}\nThe cautious test over folds (Nadeau & Bengio 2003) says: {cautious['verdict']} "
-        f"(p = {cautious['p_value']:.2f})."
-    )
 
 
 def _ranges(synthetic: Mapping[str, float], bounded: float) -> str:
@@ -317,9 +311,9 @@ def _recall_table(name: str, summary: Mapping[str, Any], counts: Mapping[str, in
         cells = [f"{100 * (with_[c] - without[c]):+.0f}", ""]
         if c in changes:
             low, high = changes[c]["ci95"]
-            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_holm']:.2f}"]
+            cells = [f"{cells[0]} ({100 * low:+.0f} to {100 * high:+.0f})", f"{changes[c]['p_adjusted']:.2f}"]
         rows.append([c, str(n), f"{100 * without[c]:.0f}", f"{100 * with_[c]:.0f}", *cells])
-    head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p (Holm)"]
+    head = ["class", "records", "original", "+ synthetic", "change (95 % interval)", "p, adjusted"]
     return table(f"Recall per class, percent ({name})", head, rows)
 
 

@@ -4,11 +4,12 @@ import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gcims_jax.evaluation import results
-from gcims_jax.reports.page import grid
+from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid
 
 Summary = Mapping[str, Any]
 Line = Mapping[str, Any]
@@ -27,9 +28,9 @@ def points(comparison: Mapping[str, Any], score: str = "accuracy") -> str:
     return results.points(*change(comparison, score))
 
 
-def p_holm(comparison: Mapping[str, Any], score: str = "accuracy") -> float:
+def p_adjusted(comparison: Mapping[str, Any], score: str = "accuracy") -> float:
     """p-value of a change, adjusted for the number of lines."""
-    return comparison["p_holm" if score == "accuracy" else f"p_holm_{score}"]
+    return comparison["p_adjusted" if score == "accuracy" else f"p_adjusted_{score}"]
 
 
 def label(line: Line) -> str:
@@ -63,6 +64,55 @@ def panels(lines: Sequence[Line], draw: Callable[[Axes, list[Line], str, str], N
             ax.set_title(classifier, fontsize=9)
             ax.grid(alpha=0.3)
     return figure
+
+
+def plot_paired(comparison: Mapping[str, Any], change_N: Sequence[float]) -> Figure:
+    """Change of every fold, their mean with its interval, and change of every record whose answers changed."""
+    figure, (row,) = grid(1, 2, width=4.6, height=2.8)
+    delta, (low, high) = change(comparison)
+    ax = row[0]
+    folds = 100 * np.asarray(comparison["per_fold"], float)
+    ax.plot(folds, range(len(folds)), "o", color=GREY, markersize=4)
+    ax.plot([100 * low, 100 * high], [-1.5, -1.5], color=SYNTHETIC if delta > 0 else REAL, linewidth=2)
+    ax.plot(100 * delta, -1.5, "D", color=SYNTHETIC if delta > 0 else REAL, markersize=6)
+    ax.set_yticks([-1.5, (len(folds) - 1) / 2], ["mean, 95 %", "each fold"], fontsize=8)
+    ax.set_ylim(len(folds), -2.5)
+    ax.set_xlabel("change of accuracy [points]")
+    ax = row[1]
+    sorted_N = np.sort(np.asarray(change_N, float))[::-1]
+    changed = sorted_N[sorted_N != 0.0]
+    ax.bar(range(len(changed)), changed, width=0.9, color=np.where(changed > 0.0, SYNTHETIC, REAL))
+    ax.set_ylim(-1.1, 1.1)
+    ax.set_xlabel(f"records whose answers changed: {len(changed)} of {len(sorted_N)}")
+    ax.set_ylabel("share of repeats")
+    ax.set_xticks([])
+    for one, line in zip(row, ("axvline", "axhline"), strict=True):
+        getattr(one, line)(0.0, color="black", linewidth=0.8)
+        one.grid(alpha=0.3)
+    return figure
+
+
+PAIRED = (
+    "<p>Left: the change of accuracy in every fold of real records, and the mean with its 95 % interval; to the right of the "
+    "line synthetic records did better. Right: each bar is a record; up, it was told rightly only with synthetic records, "
+    "down, only without, in that share of the repeats.</p>"
+)
+
+
+def terms(cautious: Mapping[str, Any] | None) -> str:
+    """What the words mean, and the cautious test beside."""
+    text = (
+        "“Helps” and “hurts”: the 95 % interval of the change lies on one side of zero. “No difference”: it lies within one "
+        "point of zero. “Cannot tell”: neither. The interval allows for records that are answered again and again, for groups "
+        "and for answers of one fitted model, which share its luck. Adjusted p-values allow for the number of comparisons on "
+        "this page."
+    )
+    if cautious is not None:
+        text += (
+            f" A more cautious test, over folds (Nadeau &amp; Bengio 2003), says: {cautious['verdict']} "
+            f"(p = {cautious['p_value']:.2f}); it seldom finds what is there."
+        )
+    return f"<p>{text}</p>"
 
 
 def about(summary: Summary) -> list[str]:

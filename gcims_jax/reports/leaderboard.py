@@ -1,13 +1,16 @@
 """Page of the leaderboard: which generator helps which classifier, and whether to augment at all."""
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from gcims_jax.evaluation import results
 from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.comparisons import (
+    PAIRED,
     TITLES,
     Line,
     Summary,
@@ -16,8 +19,10 @@ from gcims_jax.reports.comparisons import (
     change,
     classifiers_of,
     label,
-    p_holm,
+    p_adjusted,
+    plot_paired,
     points,
+    terms,
     total,
 )
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
@@ -28,14 +33,17 @@ def sentence(summary: Summary) -> str:
     context = summary["context"]
     compared = context["comparison"]
     plain, augmented = (100 * context[side]["accuracy"]["mean"] for side in ("plain", "augmented"))
+    mostly = {side: next(iter(context[f"{side}_chosen"])) for side in ("plain", "augmented")}
     if summary["banner"]:
         advice = summary["banner"]
     elif not context["folds_changed"]:
-        advice = "No generator was chosen that changes anything: train without synthetic records."
+        advice = f"No generator was chosen that changes anything: train without synthetic records ({mostly['plain']})."
     elif context["recommend"]:
-        advice = "Augment."
+        advice = f"Augment: use {mostly['augmented']}."
     else:
-        advice = "Augmentation is not recommended on this evidence: train without synthetic records."
+        advice = (
+            f"Augmentation is not recommended on this evidence: train without synthetic records ({mostly['plain']})."
+        )
     parts = [
         f"The best without synthetic records scores {plain:.1f} %, the best with them {augmented:.1f} %, both chosen inside "
         f"among the same classifiers: {points(compared)} points, {compared['verdict']}. {advice}"
@@ -43,10 +51,10 @@ def sentence(summary: Summary) -> str:
     for classifier in classifiers_of(summary["lines"]):
         best = best_line(summary["lines"], classifier)
         both = [points(best["comparison"], score) for score in TITLES]
-        adjusted = [f"{p_holm(best['comparison'], score):.3f}" for score in TITLES]
+        adjusted = [f"{p_adjusted(best['comparison'], score):.3f}" for score in TITLES]
         parts.append(
             f"{classifier}: best is {label(best)}{_unchanged(best, summary['folds'])}, accuracy {both[0]}, balanced {both[1]}; "
-            f"p among all candidates (Holm) {adjusted[0]} and {adjusted[1]}."
+            f"p among all comparisons {adjusted[0]} and {adjusted[1]}."
         )
     return "\n".join(parts)
 
@@ -62,17 +70,36 @@ def _unchanged(line: Line, folds: int) -> str:
 
 def write(workdir: Path, summary: dict[str, Any]) -> None:
     """Writes figures and page."""
-    images = save_figures(workdir, {"changes": plot_changes(summary["lines"])})
+    write_page(workdir, render(summary, save_figures(workdir, figures(summary))))
+
+
+def figures(summary: Summary) -> dict[str, Figure]:
+    """The pictures of the page, by name."""
+    context = summary["context"]
+    return {
+        "changes": plot_changes(summary["lines"]),
+        "paired": plot_paired(context["comparison"], context["per_record"]),
+    }
+
+
+def answer_block(summary: Summary) -> str:
+    """What the page leads with."""
+    context = summary["context"]
+    word = "helps" if context["recommend"] else context["comparison"]["verdict"]
+    return verdict_block("Which generator helps?", sentence(summary), word, context["comparison"]["smallest_visible"])
+
+
+def render(summary: Summary, images: Mapping[str, str]) -> str:
+    """The page, with its pictures in base 64."""
     context = summary["context"]
     chosen = {
         side: "; ".join(f"{n} in {c}" for n, c in context[f"{side}_chosen"].items()) for side in ("plain", "augmented")
     }
     compared = context["comparison"]
-    word = "helps" if context["recommend"] else compared["verdict"]
     sides = {"best without synthetic records": "plain", "best with synthetic records": "augmented"}
     cautious = compared["cautious"]
     parts = [
-        verdict_block("Which generator helps?", sentence(summary), word, compared["smallest_visible"]),
+        answer_block(summary),
         "<h2>Change on held-out real records</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy by generator"),
         f"<p>Against the same classifier without synthetic records; mean over {summary['folds']} folds and 95 % interval. "
@@ -80,8 +107,9 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         "settings of the classifier were chosen inside each training part.</p>",
         *[_table(summary, name) for name in classifiers_of(summary["lines"])],
         "<h2>Against the best without synthetic records</h2>",
-        f"<p>Both sides choose among the same classifiers and settings by the same inner splits ({summary['inner_splits']} "
-        "parts of each training part); weights, votes and copies are plain. Chosen without synthetic records: "
+        f"<p>Both sides choose among the same classifiers and settings by the same splits of each training part "
+        f"({summary['inner_splits']}); synthetic records are taken only where they are better inside by more than the standard error of "
+        "the difference. Weights, votes and copies are plain. Chosen without synthetic records: "
         f"{html.escape(chosen['plain'])} folds. With them, where plain may be chosen as well: {html.escape(chosen['augmented'])}.</p>",
         table(
             "Percent on held-out real records",
@@ -91,16 +119,14 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
                 ["change", *(points(compared, score) for score in TITLES)],
             ],
         ),
-        *(
-            [
-                f"<p>The cautious test over folds (Nadeau–Bengio) says: {cautious['verdict']}, p = {cautious['p_value']:.2f}.</p>"
-            ]
-            if cautious
-            else []
-        ),
+        image(images["paired"], "change of accuracy in every fold and of every record"),
+        PAIRED,
+        terms(cautious),
+        "<h2>Generators against each other</h2>",
+        _pairs(summary),
         *about(summary),
     ]
-    write_page(workdir, render_page("Which generator helps?", parts))
+    return render_page("Which generator helps?", parts)
 
 
 def _table(summary: Summary, classifier: str) -> str:
@@ -114,16 +140,35 @@ def _table(summary: Summary, classifier: str) -> str:
             f"{line['mean_ratio']:.1f}",
             *(f"{100 * line[score]['mean']:.1f}" for score in TITLES),
             *([""] * 4 if line in plain else [points(line["comparison"], score) for score in TITLES]),
-            *([] if line in plain else [f"{p_holm(line['comparison'], score):.2f}" for score in TITLES]),
+            *([] if line in plain else [f"{p_adjusted(line['comparison'], score):.2f}" for score in TITLES]),
             f"{line['seconds']:.1f}",
         ]
         for line in (*plain, *others)
     ]
     head = [
         "generator", "mode", "mean ratio", "accuracy", "balanced", "change of accuracy", "change of balanced",
-        "p (Holm)", "p balanced (Holm)", "s a fold",
+        "p, adjusted", "p balanced, adjusted", "s a fold",
     ]  # fmt: skip
     return table(f"Classifier {classifier}; percent and points", head, rows)
+
+
+def _pairs(summary: Summary) -> str:
+    """Pairs that differ after adjustment."""
+    differ = [pair for pair in summary["pairs"] if min(p_adjusted(pair["comparison"], s) for s in TITLES) <= 0.05]
+    if not differ:
+        return f"<p>No two of them can be told apart: {len(summary['pairs'])} pairs, p-values adjusted for their number.</p>"
+    rows = []
+    for pair in sorted(differ, key=lambda pair: -abs(pair["comparison"]["delta_accuracy"])):
+        compared, (first, second) = pair["comparison"], pair["comparison"]["arms"]
+        sides = (first, second) if compared["delta_accuracy"] >= 0 else (second, first)
+        change_, (low, high) = change(compared)
+        ends = (change_, (low, high)) if change_ >= 0 else (-change_, (-high, -low))
+        rows.append([pair["classifier"], *sides, results.points(*ends), f"{p_adjusted(compared):.3f}"])
+    return table(
+        f"Pairs that differ, of {len(summary['pairs'])}; accuracy, points",
+        ["classifier", "better", "worse", "difference", "p, adjusted"],
+        rows,
+    )
 
 
 def plot_changes(lines: list[Line]) -> Figure:
@@ -141,7 +186,7 @@ def plot_changes(lines: list[Line]) -> Figure:
         for ax, (score, title) in zip(row, TITLES.items(), strict=True):
             for y, name in enumerate(names):
                 delta, (low, high) = change(mine[name]["comparison"], score)
-                clear = p_holm(mine[name]["comparison"], score) <= 0.05
+                clear = p_adjusted(mine[name]["comparison"], score) <= 0.05
                 colour = GREY if not clear else SYNTHETIC if delta > 0 else REAL
                 ax.plot([100 * low, 100 * high], [y, y], color=colour, linewidth=1.5)
                 ax.plot(100 * delta, y, "o", color=colour, fillstyle="full" if clear else "none")

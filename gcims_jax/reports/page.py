@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-
-matplotlib.use("Agg")
 
 REAL, SYNTHETIC, GREY = "#1f4e79", "#c8553d", "#8a8a8a"
 
@@ -20,11 +17,18 @@ def save_figures(workdir: Path, figures: Mapping[str, Figure]) -> dict[str, str]
     """Writes ``figures/NAME.png`` and returns each picture in base 64."""
     folder = workdir / "figures"
     folder.mkdir(parents=True, exist_ok=True)
+    images = embed_figures(figures)
+    for name, image in images.items():
+        (folder / f"{name}.png").write_bytes(base64.b64decode(image))
+    return images
+
+
+def embed_figures(figures: Mapping[str, Figure]) -> dict[str, str]:
+    """Each picture as a PNG in base 64."""
     images = {}
     for name, figure in figures.items():
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110)
-        (folder / f"{name}.png").write_bytes(buffer.getvalue())
         images[name] = base64.b64encode(buffer.getvalue()).decode()
     return images
 

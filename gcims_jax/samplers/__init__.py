@@ -6,7 +6,7 @@ Same key, same draw. ``options(name)`` tells which options a sampler takes;
 ``choose_held_out`` turns options to be chosen into numbers by latents that no codec learned from.
 """
 
-import inspect
+import functools
 
 from gcims_jax.samplers import copula, family, flow, gaussian_cholesky, gmm, matrix_normal, smote, vae
 from gcims_jax.samplers.contract import Sampler
@@ -17,7 +17,10 @@ __all__ = ["SAMPLERS", "Sampler", "at_edge", "choose_held_out", "options"]
 
 SAMPLERS: dict[str, Sampler] = {
     "gaussian_cholesky": Sampler(gaussian_cholesky.fit, gaussian_cholesky.sample, gaussian_cholesky.log_density),
-    **{name: Sampler(fit, family.sample, family.log_density) for name, fit in family.MEMBERS.items()},
+    **{
+        name: Sampler(fit, family.sample, family.log_density, functools.partial(family.rules, name))
+        for name, fit in family.MEMBERS.items()
+    },
     "matrix_normal": Sampler(matrix_normal.fit, matrix_normal.sample, matrix_normal.log_density),
     "gmm": Sampler(gmm.fit, gmm.sample),
     "copula": Sampler(copula.fit, copula.sample),
@@ -29,5 +32,4 @@ SAMPLERS: dict[str, Sampler] = {
 
 def options(name: str) -> tuple[str, ...]:
     """Names of the options that a sampler's ``fit`` takes."""
-    parameters = inspect.signature(SAMPLERS[name].fit).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
+    return tuple(SAMPLERS[name].options)

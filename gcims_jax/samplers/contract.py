@@ -1,17 +1,37 @@
 """What every sampler is, and what all of them check and share."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gcims_jax import options as option_rules
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rule, Rules
 from gcims_jax.parts import Part
 
 # Latents are float32: a coordinate whose values differ by no more than this share of the largest is constant.
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
+
+
+# What options may be that mean the same in every sampler that has them.
+RULES: dict[str, Rule] = {
+    "ridge": option_rules.number(0, 1),
+    "neighbours": option_rules.count(1, 1000),
+    "components": option_rules.count(1, 1000),
+    "directions": option_rules.count(1, 100_000),
+    "steps": option_rules.count(1, 10_000_000),
+    "seed": option_rules.count(0, 2**31 - 1),
+}
+
+
+def check(**given: Any) -> None:
+    """Raises InputError for an option that its rule in ``RULES`` forbids."""
+    option_rules.read("sampler", RULES, given)
 
 
 class Sampler(NamedTuple):
@@ -21,12 +41,26 @@ class Sampler(NamedTuple):
       fit: ``fit(part, **options) -> state``, where ``part.x_NxRxT`` are latent matrices N×d×d.
       sample: ``sample(key, state, labels_S) -> latents_SxDxD``.
       log_density: ``log_density(state, latents_MxDxD, labels_M) -> log_density_M`` in nats, of each latent matrix under
-        its label's distribution of the coordinates in use; None where it has no closed form.
+        its label's distribution of the coordinates in use; None where it has no closed form. Inside ``jax.jit`` it is as exact as
+        JAX is set to be, and NaN for labels not seen in fit and for classes without a density.
+      special: rules of options that ``RULES`` lacks or that are not as there, given the values of all; None for none.
     """
 
     fit: Callable[..., Any]
     sample: Callable[[jax.Array, Any, jax.Array], jax.Array]
     log_density: Callable[[Any, np.ndarray, np.ndarray], np.ndarray] | None = None
+    special: Callable[[Mapping[str, Any]], Rules] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of ``fit`` and their values where none are given."""
+        parameters = inspect.signature(self.fit).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+    def rules(self, given: Mapping[str, Any]) -> Rules:
+        """What each option may be beside others that were given."""
+        known = {**RULES, **(self.special({**self.options, **given}) if self.special else {})}
+        return {name: known[name] for name in self.options}
 
 
 class ClassStatistics(NamedTuple):
@@ -92,7 +126,7 @@ def class_rows(stats: ClassStatistics) -> tuple[np.ndarray, np.ndarray]:
 
 def place(centre_KxDxD: jax.Array, used_P: jax.Array, positions_S: jax.Array, draws_SxP: jax.Array) -> jax.Array:
     """Latents S×d×d: class means, plus deviations in the coordinates in use; the others keep their constant exactly."""
-    centre_SxDxD = centre_KxDxD[positions_S]
+    centre_SxDxD = centre_KxDxD.at[positions_S].get(mode="fill")  # NaN for labels that were not there in training
     if used_P.size == centre_KxDxD[0].size:
         return centre_SxDxD + draws_SxP.reshape(centre_SxDxD.shape)
     centre_SxL = centre_SxDxD.reshape(len(positions_S), centre_KxDxD[0].size)
@@ -111,15 +145,16 @@ def deviations(
     Raises:
       InputError: latents of another size than those of fit.
     """
-    centre_KxL = np.asarray(centre_KxDxD, np.float64).reshape(len(centre_KxDxD), -1)
+    xp = jnp if traced(centre_KxDxD, positions_M, latents_MxL) else np
+    centre_KxL = xp.asarray(centre_KxDxD, float).reshape(len(centre_KxDxD), -1)
     if latents_MxL.shape[1] != centre_KxL.shape[1]:
         raise InputError(
             f"latents: expected shape (M, {', '.join(map(str, centre_KxDxD.shape[1:]))}) as in fit, got "
             f"{latents_MxL.shape[1]} coordinates"
         )
     less_MxL = latents_MxL - centre_KxL[positions_M]
-    constant_MxC = np.delete(less_MxL, used_P, axis=1)
-    kept_M = np.all(np.abs(constant_MxC) <= ROUNDING * np.max(np.abs(centre_KxL)), axis=1)
+    used_L = xp.any(xp.arange(less_MxL.shape[1])[:, None] == used_P, axis=1)
+    kept_M = xp.all(used_L | (xp.abs(less_MxL) <= ROUNDING * xp.max(xp.abs(centre_KxL))), axis=1)
     return less_MxL[:, used_P], kept_M
 
 
@@ -141,33 +176,36 @@ def check_latents(latents_NxDxD: np.ndarray, labels_N: np.ndarray) -> tuple[np.n
     Raises:
       InputError: shapes that disagree, labels that are not integers, latents that are not finite.
     """
-    latents = np.asarray(latents_NxDxD, np.float64)
-    labels_N = np.asarray(labels_N)
+    xp = jnp if traced(latents_NxDxD, labels_N) else np
+    latents = xp.asarray(latents_NxDxD, float)
+    labels_N = xp.asarray(labels_N)
     if latents.ndim != 3 or latents.shape[1] != latents.shape[2] or 0 in latents.shape:
         raise InputError(f"latents: expected shape (N, d, d), got {latents.shape}")
     if labels_N.shape != latents.shape[:1] or not np.issubdtype(labels_N.dtype, np.integer):
         raise InputError(
             f"labels: expected {len(latents)} integers, got shape {labels_N.shape} of type {labels_N.dtype}"
         )
-    if not np.all(np.isfinite(latents)):
+    if xp is np and not np.all(np.isfinite(latents)):
         raise InputError(f"latents: expected finite numbers, got {np.sum(~np.isfinite(latents))} NaN or infinite")
     return latents.reshape(len(latents), -1), labels_N
 
 
-def check_fraction(name: str, value: Any) -> None:
-    """Raises InputError unless the value is a number from 0 to 1."""
-    if isinstance(value, str) or not 0.0 <= value <= 1.0:
-        raise InputError(f"sampler.{name}: expected a number from 0 to 1, got {value!r}")
+def each_class(of_class: Callable[[jax.Array], jax.Array], count: int, positions_M: jax.Array) -> jax.Array:
+    """Of ``of_class(k)``, M numbers for each of K classes in turn, each record's own; NaN for a position that is none."""
+    result_KxM = jax.lax.map(of_class, jnp.arange(count))
+    return result_KxM.at[positions_M, jnp.arange(len(positions_M))].get(mode="fill")
 
 
 def class_positions(classes_K: jax.Array, labels_S: jax.Array) -> jax.Array:
-    """Position of each label among the fitted classes.
+    """Position of each label among the fitted classes; inside ``jax.jit`` K for a label that was not seen in fit.
 
     Raises:
-      InputError: a label that was not seen in fit (checked where labels are concrete, so not under jit).
+      InputError: a label that was not seen in fit, where labels can be looked at.
     """
-    if not isinstance(labels_S, jax.core.Tracer) and not isinstance(classes_K, jax.core.Tracer):
-        unseen = sorted(set(np.asarray(labels_S).tolist()) - set(np.asarray(classes_K).tolist()))
-        if unseen:
-            raise InputError(f"labels: expected some of {np.asarray(classes_K).tolist()} (seen in fit), got {unseen}")
+    if traced(classes_K, labels_S):
+        positions_S, last = jnp.searchsorted(classes_K, labels_S), len(classes_K) - 1
+        return jnp.where(jnp.asarray(classes_K)[jnp.minimum(positions_S, last)] == labels_S, positions_S, last + 1)
+    unseen = sorted(set(np.asarray(labels_S).tolist()) - set(np.asarray(classes_K).tolist()))
+    if unseen:
+        raise InputError(f"labels: expected some of {np.asarray(classes_K).tolist()} (seen in fit), got {unseen}")
     return jnp.searchsorted(classes_K, labels_S)

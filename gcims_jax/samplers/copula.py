@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from gcims_jax.parts import Part
-from gcims_jax.samplers.contract import check_fraction, class_positions, class_statistics, place
+from gcims_jax.samplers.contract import check, class_positions, class_statistics, place
 
 Array = jax.Array
 
@@ -52,7 +52,7 @@ def fit(part: Part, *, ridge: float = 0.3) -> Copula:
     Raises:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records.
     """
-    check_fraction("ridge", ridge)
+    check(ridge=ridge)
     stats = class_statistics(part)
     own = [
         stats.deviations_NxP[stats.positions_N == k if count > 1 else stats.counts_K[stats.positions_N] > 1]

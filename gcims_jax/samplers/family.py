@@ -12,7 +12,9 @@ classes only: Yang, Liu & Xu, arXiv 2101.06395). The centre is the class mean, o
 record of the class, with the covariance scaled by h².
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +22,9 @@ import numpy as np
 from scipy import linalg
 from scipy.special import logsumexp
 
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
+from gcims_jax.options import Rules
 from gcims_jax.parts import Part
 from gcims_jax.samplers import mixing, shrinkage
 from gcims_jax.samplers.contract import (
@@ -29,6 +33,7 @@ from gcims_jax.samplers.contract import (
     class_rows,
     class_statistics,
     deviations,
+    each_class,
     place,
 )
 from gcims_jax.samplers.shrinkage import Selection
@@ -112,6 +117,11 @@ MEMBERS = {
     "kde": fit_kde,
 }
 FIXED = {"gaussian": {"alpha": 0.0}, "pooled": {"alpha": 1.0}}
+
+
+def rules(name: str, given: Mapping[str, Any]) -> Rules:
+    """What the options of a member may be."""
+    return shrinkage.rules({**FIXED.get(name, {}), **given})
 
 
 def _fit(
@@ -202,8 +212,11 @@ def log_density(state: LowRankGaussian, latents_MxDxD: np.ndarray, labels_M: np.
       InputError: σ = 0, where the covariance has no inverse; labels not seen in fit.
     """
     latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
-    positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    positions_M = class_positions(state.classes_K, labels_M)
     deviations_MxP, kept_M = deviations(state.centre_KxDxD, state.used_P, positions_M, latents_MxL)
+    if traced(state, latents_MxL, positions_M):
+        return jnp.where(kept_M, _log_density_in_jax(state, deviations_MxP, positions_M), -jnp.inf)
+    positions_M = np.asarray(positions_M)
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
         scale = float(state.scale_K[k])
@@ -224,14 +237,33 @@ def log_density(state: LowRankGaussian, latents_MxDxD: np.ndarray, labels_M: np.
     return np.where(kept_M, result_M, -np.inf)
 
 
-def _log_normal(x_XxBxP: np.ndarray, factor_MxP: np.ndarray, scale: float) -> np.ndarray:
-    """Log-density X×B of a normal with mean zero and covariance factorᵀ·factor + scale²·I."""
+def _log_density_in_jax(state: LowRankGaussian, deviations_MxP: Array, positions_M: Array) -> Array:
+    """The same inside ``jax.jit``, class by class."""
+
+    def of_class(k: Array) -> Array:
+        factor_NxP = state.weight_KxN[k][:, None] * state.deviations_NxP
+        if state.starts_KxB is None:
+            terms_MxB = _log_normal(deviations_MxP[:, None], factor_NxP, state.scale_K[k], jnp, jax.scipy.linalg)
+            found_M = terms_MxB[:, 0]
+        else:
+            of_start_MxBxP = deviations_MxP[:, None] - state.deviations_NxP[state.starts_KxB[k]]
+            terms_MxB = _log_normal(of_start_MxBxP, factor_NxP, state.scale_K[k], jnp, jax.scipy.linalg)
+            padding_B = jnp.arange(terms_MxB.shape[1]) >= state.counts_K[k]
+            terms_MxB = jnp.where(padding_B, -jnp.inf, terms_MxB)
+            found_M = jax.nn.logsumexp(terms_MxB, axis=1) - jnp.log(state.counts_K[k])
+        return jnp.where(state.scale_K[k] > 0.0, found_M, jnp.nan)
+
+    return each_class(of_class, len(state.classes_K), positions_M)
+
+
+def _log_normal(x_XxBxP: Any, factor_MxP: Any, scale: Any, xp: ModuleType = np, linear: ModuleType = linalg) -> Any:
+    """Log-density X×B of a normal with mean zero and covariance factorᵀ·factor + scale²·I, in NumPy or JAX."""
     size = factor_MxP.shape[1]
-    inner_MxM = np.eye(len(factor_MxP)) + factor_MxP @ factor_MxP.T / scale**2
-    lower_MxM = np.linalg.cholesky(inner_MxM)
-    projected_MxX = linalg.solve_triangular(lower_MxM, factor_MxP @ x_XxBxP.reshape(-1, size).T / scale**2, lower=True)
-    quadratic_X = np.sum(x_XxBxP**2, axis=-1).ravel() / scale**2 - np.sum(projected_MxX**2, axis=0)
-    log_determinant = 2.0 * size * np.log(scale) + 2.0 * np.sum(np.log(np.diag(lower_MxM)))
+    inner_MxM = xp.eye(len(factor_MxP)) + factor_MxP @ factor_MxP.T / scale**2
+    lower_MxM = xp.linalg.cholesky(inner_MxM)
+    projected_MxX = linear.solve_triangular(lower_MxM, factor_MxP @ x_XxBxP.reshape(-1, size).T / scale**2, lower=True)
+    quadratic_X = xp.sum(x_XxBxP**2, axis=-1).ravel() / scale**2 - xp.sum(projected_MxX**2, axis=0)
+    log_determinant = 2.0 * size * xp.log(scale) + 2.0 * xp.sum(xp.log(xp.diag(lower_MxM)))
     return -0.5 * (size * np.log(2.0 * np.pi) + log_determinant + quadratic_X).reshape(x_XxBxP.shape[:2])
 
 

@@ -8,15 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import linalg
 
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
 from gcims_jax.linalg import regularised_cholesky
 from gcims_jax.parts import Part
 from gcims_jax.samplers.contract import (
-    check_fraction,
+    check,
     check_latents,
     class_positions,
     class_statistics,
     deviations,
+    each_class,
     place,
 )
 
@@ -60,7 +62,7 @@ def fit(part: Part, *, ridge: float = 0.1) -> GaussianCholesky:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records, or factors that would fill the
         memory.
     """
-    check_fraction("ridge", ridge)
+    check(ridge=ridge)
     stats = class_statistics(part)
     n, size = stats.deviations_NxP.shape
     check_factors_fit(len(stats.classes_K), size)
@@ -131,8 +133,20 @@ def log_density(state: GaussianCholesky, latents_MxDxD: np.ndarray, labels_M: np
       InputError: a class without any spread; labels not seen in fit.
     """
     latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
-    positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    positions_M = class_positions(state.classes_K, labels_M)
     deviations_MxP, kept_M = deviations(state.mean_KxDxD, state.used_P, positions_M, latents_MxL)
+    if traced(state, latents_MxL, positions_M):
+
+        def of_class(k: Array) -> Array:
+            lower_PxP = state.lower_KxPxP[k]
+            white_PxM = jax.scipy.linalg.solve_triangular(lower_PxP, deviations_MxP.T, lower=True)
+            log_determinant = 2.0 * jnp.sum(jnp.log(jnp.diag(lower_PxP)))
+            constant = len(lower_PxP) * np.log(2.0 * np.pi) + log_determinant
+            found_M = -0.5 * (constant + jnp.sum(white_PxM**2, axis=0))
+            return jnp.where(jnp.all(jnp.diag(lower_PxP) > 0.0), found_M, jnp.nan)
+
+        return jnp.where(kept_M, each_class(of_class, len(state.classes_K), positions_M), -jnp.inf)
+    positions_M = np.asarray(positions_M)
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
         lower_PxP = np.asarray(state.lower_KxPxP[k], np.float64)

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.mixture import GaussianMixture
 
-from gcims_jax.errors import InputError
 from gcims_jax.parts import Part
-from gcims_jax.samplers.contract import class_positions, class_statistics, place
+from gcims_jax.samplers.contract import check, class_positions, class_statistics, place
 
 Array = jax.Array
 
@@ -57,8 +56,7 @@ def fit(part: Part, *, components: int = 4, directions: int = 8, seed: int = 0) 
     Raises:
       InputError: fewer than one component or direction, malformed latents or labels, no class with two records.
     """
-    if components < 1 or directions < 1:
-        raise InputError(f"sampler: expected components and directions of 1 or more, got {components} and {directions}")
+    check(components=components, directions=directions, seed=seed)
     stats = class_statistics(part)
     fitted = []
     for k, count in enumerate(stats.counts_K):

@@ -10,15 +10,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gcims_jax.batches import traced
 from gcims_jax.errors import InputError
 from gcims_jax.parts import Part
 from gcims_jax.samplers.contract import (
     ClassStatistics,
-    check_fraction,
+    check,
     check_latents,
     class_positions,
     class_statistics,
     deviations,
+    each_class,
     place,
 )
 
@@ -60,7 +62,7 @@ def fit(part: Part, *, ridge: float = 0.1) -> MatrixNormal:
       InputError: λ outside [0, 1], malformed latents or labels, no class with two records, constant entries that are not
         whole rows and columns, or λ = 0 with too few records for covariances of full rank.
     """
-    check_fraction("ridge", ridge)
+    check(ridge=ridge)
     stats = class_statistics(part)
     deviations_NxRxC = stats.deviations_NxP.reshape(-1, *_block(stats))
     rows, columns, conditions = [], [], []
@@ -154,9 +156,23 @@ def log_density(state: MatrixNormal, latents_MxDxD: np.ndarray, labels_M: np.nda
       InputError: a class without any spread; labels not seen in fit.
     """
     latents_MxL, labels_M = check_latents(latents_MxDxD, labels_M)
-    positions_M = np.asarray(class_positions(state.classes_K, labels_M))
+    positions_M = class_positions(state.classes_K, labels_M)
     deviations_MxP, kept_M = deviations(state.mean_KxDxD, state.used_P, positions_M, latents_MxL)
     rows, columns = state.row_KxRxR.shape[1], state.column_KxCxC.shape[1]
+    if traced(state, latents_MxL, positions_M):
+
+        def of_class(k: Array) -> Array:
+            row_RxR, column_CxC = state.row_KxRxR[k], state.column_KxCxC[k]
+            white_MxRxC = jnp.linalg.solve(row_RxR, deviations_MxP.reshape(-1, rows, columns))
+            white_MxCxR = jnp.linalg.solve(column_CxC, jnp.swapaxes(white_MxRxC, 1, 2))
+            log_determinant = 2.0 * columns * jnp.sum(jnp.log(jnp.diag(row_RxR)))
+            log_determinant += 2.0 * rows * jnp.sum(jnp.log(jnp.diag(column_CxC)))
+            constant = rows * columns * np.log(2.0 * np.pi) + log_determinant
+            found_M = -0.5 * (constant + jnp.sum(white_MxCxR**2, axis=(1, 2)))
+            return jnp.where(jnp.any(row_RxR), found_M, jnp.nan)
+
+        return jnp.where(kept_M, each_class(of_class, len(state.classes_K), positions_M), -jnp.inf)
+    positions_M = np.asarray(positions_M)
     result_M = np.empty(len(positions_M))
     for k in np.unique(positions_M):
         row_RxR, column_CxC = np.asarray(state.row_KxRxR[k], float), np.asarray(state.column_KxCxC[k], float)

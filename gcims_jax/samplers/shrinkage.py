@@ -1,12 +1,13 @@
 """How much to regularise a class covariance: α, λ and h by rule, or by the likelihood of records left out by group."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.covariance import ledoit_wolf_shrinkage
 
-from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import ClassStatistics, check_fraction
+from gcims_jax.options import Rules, number, read
+from gcims_jax.samplers.contract import RULES, ClassStatistics
 from gcims_jax.samplers.likelihood import leave_group_out
 
 LIKELIHOOD = "likelihood"
@@ -35,21 +36,19 @@ class Selection(NamedTuple):
 
 def check_options(alpha: Any, ridge: Any, neighbours: int | None, bandwidth: Any) -> None:
     """Raises InputError for an option outside its range."""
-    if alpha != LIKELIHOOD:
-        check_fraction("alpha", alpha)
-    if isinstance(ridge, str):
-        words = (LIKELIHOOD, "ledoit_wolf", "oas") if alpha == 0.0 and bandwidth is None else (LIKELIHOOD,)
-        if ridge not in words:
-            raise InputError(f"sampler.ridge: expected a number from 0 to 1 or {' or '.join(words)}, got {ridge!r}")
-    else:
-        check_fraction("ridge", ridge)
-    if neighbours is not None and neighbours < 1:
-        raise InputError(f"sampler.neighbours: expected 1 class or more, got {neighbours}")
-    if isinstance(bandwidth, str):
-        if bandwidth not in (LIKELIHOOD, "silverman"):
-            raise InputError(f"sampler.bandwidth: expected a number, likelihood or silverman, got {bandwidth!r}")
-    elif bandwidth is not None and not 0.0 < bandwidth < np.inf:
-        raise InputError(f"sampler.bandwidth: expected a number above 0, got {bandwidth}")
+    given = {"alpha": alpha, "ridge": ridge, "neighbours": neighbours, "bandwidth": bandwidth}
+    read("sampler", rules(given), given)
+
+
+def rules(given: Mapping[str, Any]) -> Rules:
+    """What options may be; a class covariance without others and without a bandwidth has rules of its own for λ."""
+    own = given.get("alpha") == 0.0 and given.get("bandwidth") is None
+    return {
+        "alpha": number(0, 1, LIKELIHOOD),
+        "ridge": number(0, 1, LIKELIHOOD, *(("ledoit_wolf", "oas") if own else ())),
+        "neighbours": RULES["neighbours"],
+        "bandwidth": number(0, 1000, LIKELIHOOD, "silverman", above=True),
+    }
 
 
 def grids(alpha: Any, ridge: Any, bandwidth: Any) -> dict[str, np.ndarray]:

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from gcims_jax.errors import InputError
 from gcims_jax.parts import Part
-from gcims_jax.samplers.contract import class_positions, class_rows, class_statistics, place
+from gcims_jax.samplers.contract import check, class_positions, class_rows, class_statistics, place
 
 Array = jax.Array
 
@@ -52,8 +51,7 @@ def fit(part: Part, *, neighbours: int = 5) -> Smote:
     Raises:
       InputError: fewer than one neighbour, malformed latents or labels, no class with two records.
     """
-    if neighbours < 1:
-        raise InputError(f"sampler.neighbours: expected 1 or more, got {neighbours}")
+    check(neighbours=neighbours)
     stats = class_statistics(part)
     members_KxB, _ = class_rows(stats)
     neighbours_NxQ = np.tile(np.arange(len(stats.positions_N))[:, None], (1, neighbours))

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gcims_jax.errors import InputError
-from gcims_jax.samplers.contract import ClassStatistics, place
+from gcims_jax.samplers.contract import ClassStatistics, check, place
 
 Array = jax.Array
 
@@ -56,8 +55,7 @@ def span(stats: ClassStatistics, directions: int) -> tuple[Subspace, np.ndarray]
     Raises:
       InputError: fewer than one direction.
     """
-    if directions < 1:
-        raise InputError(f"sampler.directions: expected 1 or more, got {directions}")
+    check(directions=directions)
     left_NxR, length_R, right_RxP = np.linalg.svd(stats.deviations_NxP, full_matrices=False)
     kept_R = length_R > 1e-9 * max(length_R[0], np.finfo(float).tiny)
     kept_R[0] = True  # identical records: one direction of length 0
@@ -103,8 +101,7 @@ def minimise(
     Raises:
       InputError: fewer than one step.
     """
-    if steps < 1:
-        raise InputError(f"sampler.steps: expected 1 or more, got {steps}")
+    check(steps=steps, seed=seed)
     padding = -len(positions_N) % ROW_QUANTUM
     rows_MxQ = jnp.asarray(np.pad(coordinates_NxQ, ((0, padding), (0, 0))), jnp.float32)
     positions_M = jnp.asarray(np.pad(positions_N, (0, padding)))

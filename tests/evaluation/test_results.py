@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gcims_jax.evaluation import answers, predictions, results
-from gcims_jax.evaluation.answers import Truth, choose, gather, half_and_half
+from gcims_jax.evaluation.answers import Truth, choose, gather
 from gcims_jax.evaluation.splits import Fold
 
 LABELS = np.tile([0, 1], 40)
@@ -33,7 +33,7 @@ def cell(index, candidate, entries, changes=True):
 
     return {
         "n_train": 60, "n_test": 20, "rows": rows(LABELS[fold.test], 1),
-        "inner": [{"labels_M": inner_labels, "rows": rows(inner_labels, 2)}],
+        "inner": [{"labels_M": inner_labels, "groups_M": np.arange(60), "rows": rows(inner_labels, 2)}],
         "generators": [{"candidate": candidate, "changes": changes, "text": "", "seconds": 0.0}],
     }  # fmt: skip
 
@@ -58,7 +58,7 @@ def test_doses_are_chosen_by_inner_answers_not_by_the_best_outer_ones():
     chosen = choose(folds, lambda row: row["candidate"] == "better", TRUTH)
     right = np.mean(chosen.predicted_RxN[0] == LABELS)
     assert line["accuracy"]["mean"] == pytest.approx(right)
-    assert line["comparison"]["p_holm"] == line["comparison"]["p_value"]  # one candidate, nothing to adjust
+    assert line["comparison"]["p_adjusted"] == line["comparison"]["p_value"]  # one candidate, nothing to adjust
     assert line["comparison"]["delta_accuracy"] == pytest.approx(np.mean(line["comparison"]["per_fold"]))
 
 
@@ -93,10 +93,6 @@ def test_a_generator_that_helps_is_recommended_unless_the_protocol_leaks():
     assert leaking["comparison"]["verdict"] == results.LEAKING and not leaking["recommend"]
 
 
-def test_inner_score_is_half_accuracy_half_balanced():
-    assert half_and_half([0, 0, 0, 1], [0, 0, 1, 1]) == pytest.approx(0.5 * (0.75 + (2 / 3 + 1) / 2))
-
-
 def test_every_answer_is_kept_and_gives_the_scores_again():
     folds = folds_of(none=([(0.0, 0.6, 0.5)], False), other=([(1.0, 0.8, 0.9)], True))
     names = np.array([f"n{i}" for i in range(80)])
@@ -122,7 +118,7 @@ def test_each_class_has_its_change_with_interval():
         sides.append(answers.Chosen(np.where(right, labels, (labels + 1) % 3), model, []))
     found = results.per_class(*sides, truth)
     assert found["c"]["delta"] == pytest.approx(0.45, abs=0.15) and found["c"]["ci95"][0] > 0.1
-    assert found["c"]["p_holm"] < 0.01 < 0.05 < min(found["a"]["p_holm"], found["b"]["p_holm"])
+    assert found["c"]["p_adjusted"] < 0.01 < 0.05 < min(found["a"]["p_adjusted"], found["b"]["p_adjusted"])
 
 
 def test_slopes_by_class_size():
@@ -142,3 +138,16 @@ def test_slopes_by_class_size():
     (line,) = results.slopes(folds, truth, results.lines(folds, truth), 1.0)
     np.testing.assert_allclose(line["change_K"], [0.0, 1.0])
     assert line["slope"]["delta"] == pytest.approx(1.0 / np.log2(3)) and line["smallest"] == 1.0
+
+
+def test_pairs_of_generators_are_compared_answer_by_answer():
+    folds = folds_of(none=([(0.0, 0.5, 0.5)], False), good=([(1.0, 0.95, 0.9)], True), fair=([(1.0, 0.6, 0.6)], True))
+    found = {
+        pair["comparison"]["arms"][0] + ">" + pair["comparison"]["arms"][1]: pair
+        for pair in results.pairs(folds, TRUTH)
+    }
+    assert len(found) == 3
+    (name,) = [name for name in found if "good" in name and "fair" in name]
+    compared = found[name]["comparison"]
+    sign = 1.0 if name.startswith("good") else -1.0
+    assert sign * compared["delta_accuracy"] > 0.2 and compared["p_value"] <= compared["p_adjusted"] < 0.05

@@ -78,7 +78,7 @@ def test_a_generator_that_has_seen_the_test_records_is_refused():
         return np.resize(hidden["test"], (len(labels_S), *hidden["test"].shape[1:]))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(GENERATORS, "cheat", make(fit, sample, lambda state: Description(True, "")))
+        patch.setitem(GENERATORS, "cheat", make(fit, sample, lambda state: Description(True, ""), {}))
         patch.setattr(scoring.scale, "bound", lambda scaling, x: x)
         made = []
         score(PLAIN, measure=lambda m: made.append(m) or {})
@@ -177,7 +177,7 @@ def test_inner_answers_come_from_the_training_part_alone():
 
 def test_candidates_are_read_with_their_options_and_told_apart():
     assert parse_candidate("warp:size=2").options == (("size", 2.0),)
-    assert parse_candidate("latent_rda:ridge=oas,alpha=0.3").options == (("ridge", "oas"), ("alpha", 0.3))
+    assert parse_candidate("latent_rda:ridge=oas,alpha=0").options == (("ridge", "oas"), ("alpha", 0.0))
     assert parse_candidate("class_weights").class_weights and PLAIN.is_plain and WEIGHTED.is_plain
     assert parse_candidate("votes").is_plain and parse_candidate("duplicate").is_plain
     assert not parse_candidate("noise").is_plain and not Candidate("r", real="reconstructed").is_plain

@@ -85,6 +85,45 @@ def test_inner_splits_stay_inside_the_training_part_and_keep_groups():
             assert set(choose.labels_N) <= set(learn.labels_N)
 
 
+def test_inner_splits_go_on_with_other_folds():
+    train = parts.from_records(make_records())
+    held = [choose.origin.identities for _, choose in splits.inner_splits(train, 6, 0)]
+    assert len(held) == 6 and all(
+        not a & b for repeat in (held[:3], held[3:]) for a in repeat for b in repeat if a != b
+    )
+    assert set().union(*held[:3]) == set().union(*held[3:]) and set(held[:3]) != set(held[3:])
+    assert held[:3] == [choose.origin.identities for _, choose in splits.inner_splits(train, 3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("groups", "dropped"),
+    [
+        (np.array([str(i) for i in range(60)]), 0),
+        (np.array([str(i // 3) for i in range(60)]), None),  # groups of one class
+        (np.array([str(i % 6) for i in range(60)]), None),  # groups that hold every class
+    ],
+)
+def test_few_records_of_every_class_teach_and_whole_groups_are_left_to_test(groups, dropped):
+    labels = np.repeat(["a", "b", "c"], [15, 15, 30])
+    folds = splits.few_per_class(labels, groups, each=4, draws=3, seed=0)
+    assert [fold.repeat for fold in folds] == [0, 1, 2]
+    assert len({tuple(fold.train) for fold in folds}) == 3
+    for fold in folds:
+        assert sorted(labels[fold.train]) == sorted(["a", "b", "c"] * 4)
+        assert not set(groups[fold.train]) & set(groups[fold.test]) and set(labels[fold.test]) == {"a", "b", "c"}
+        if dropped is not None:
+            assert len(fold.train) + len(fold.test) == 60 - dropped
+    mixed = [len(set(groups[fold.train])) for fold in folds]
+    assert groups[0] != groups[6] or min(mixed) == 3  # half of the groups where each holds several classes
+
+
+def test_too_many_training_records_a_class_are_refused():
+    labels = np.repeat(["a", "b"], [15, 5])
+    for each in (1, 5, 6):
+        with pytest.raises(InputError, match=f"train_per_class.*got {each} and a class with 5 records"):
+            splits.few_per_class(labels, np.arange(20), each=each, draws=1, seed=0)
+
+
 def test_thinning_takes_so_many_of_each_class():
     part = parts.from_records(make_records((12, 8)))
     np.testing.assert_array_equal(np.bincount(splits.thin(part, 3, 0).labels_N), [3, 3])

@@ -1,5 +1,6 @@
 """The studies of the codec: splits, rows that are kept, refusals, and one small study from end to end."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,15 @@ import pytest
 from conftest import make_records
 
 from configs import base
-from experiments import codec_ablation, instrument_peaks, job, latent_dimension, reconstruction, settings
+from experiments import (
+    codec_ablation,
+    cross_dimension,
+    instrument_peaks,
+    job,
+    latent_dimension,
+    reconstruction,
+    settings,
+)
 from experiments.job import Job
 from gcims_jax import InputError, io
 from gcims_jax.simulation import gcims
@@ -159,8 +168,10 @@ def test_records_without_two_recordings_in_them_are_refused(one_record, tmp_path
 
 
 @pytest.mark.slow
-def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path):
-    config.codec_study.latents = (2, 3)
+def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path, monkeypatch):
+    few = dataclasses.replace(reconstruction.PAPER_TRAIN, steps=4, batch=8, evaluate_every=2)
+    monkeypatch.setattr(reconstruction, "PAPER_TRAIN", few)
+    config.codec_study.latents, config.codec_study.paper_splits = (2, 3), 1
     setup = settings.prepare(config)
     printed = latent_dimension.run(Job(setup, tmp_path / "study", {}, {}))
     written = json.loads((tmp_path / "study" / "results.json").read_text())
@@ -171,3 +182,24 @@ def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path):
     latent_dimension.run(Job(setup, tmp_path / "study", {}, {}))
     again = json.loads((tmp_path / "study" / "results.json").read_text())
     assert again["latents"] == written["latents"]
+
+
+def test_pair_and_whole_records_are_compared_by_number_of_training_records(config, tmp_path):
+    config.codec_study.records = (8, 14)
+    job_of = Job(settings.prepare(config), tmp_path / "study", {}, {})
+    printed = cross_dimension.run(job_of)
+    written = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert set(written["sets"]) == {"as it is"}  # records of a file cannot be coupled
+    few, more = (written["sets"]["as it is"][count] for count in ("8", "14"))
+    for part in (few, more):
+        assert set(cross_dimension.NAMES) < set(part) and part["pair_to_whole"]["splits"] == 2
+        assert all(
+            0.0 < part[name]["mse"] < 1.0 and 0.0 <= part[name]["accuracy"] <= 1.0 for name in cross_dimension.NAMES
+        )
+    assert more["linear"]["mse"] < few["linear"]["mse"] and written["lines"][1] in printed
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert "a pair of stages?" in page and page.count("data:image/png") == 1
+    config.codec_study.records = (8, 16)
+    with pytest.raises(InputError, match="codec_study.records: expected numbers from 2 to 15 .* got 16"):
+        cross_dimension.run(Job(settings.prepare(config), tmp_path / "other", {}, {}))
+    assert not (tmp_path / "other").exists()

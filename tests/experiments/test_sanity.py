@@ -77,19 +77,24 @@ def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
     small = {
         "data_sets": 3,
         "planted_data_sets": 2,
-        "judges": ("pls_da",),
+        "judges": ("pca_nearest",),
         "records": (40,),
         "repeats": (1,),
         "measurements": (1,),
+        "sources": ("even",),
+        "batches": (0,),
+        "search_steps": 3,
+        "training_sets": 2,
     }
     setup = settings.prepare(prepared(tmp_path, calibration={**small, "ratios": (4.0,)}))
     folder = tmp_path / "run"
     answer = calibrate_verdict.run(Job(setup, folder, {}, {}))
     results = json.loads((folder / "results.json").read_text())
-    assert [line["kind"] for line in results["lines"]] == ["permuted", "duplicated", "mixed", "choose", "population"]
-    assert [line["data_sets"] for line in results["lines"]] == [3, 3, 3, 3, 2]
+    kinds = ["permuted", "inside", "duplicated", "mixed", "choose"]
+    assert [line["kind"] for line in results["lines"]] == [*kinds, "fresh"]
+    assert [line["data_sets"] for line in results["lines"]] == [3, 3, 3, 3, 3, 2]
     assert answer == calibration_page.sentence(results) and "Where nothing helps" in answer
-    assert (folder / "report.html").read_text().count("data:image/png") == 2
+    assert (folder / "report.html").read_text().count("data:image/png") == 3
     cells = sorted((folder / "checkpoints").glob("*.json"))
     before = {cell: cell.read_bytes() for cell in cells}
     cells[0].unlink()
@@ -98,3 +103,10 @@ def test_calibration_ends_with_an_answer_and_goes_on_where_it_stopped(tmp_path):
     wrong = setup._replace(calibration={**setup.calibration, "planted_data_sets": 1})
     with pytest.raises(InputError, match="2 or more data sets"):
         calibrate_verdict.run(Job(wrong, folder, {}, {}))
+    for changed, message in (
+        ({"batches": (0, 0)}, "one entry a setting, got 1 sources, .*, 2 batches"),
+        ({"sources": ("odd",)}, "expected some of even, tailed, got 'odd'"),
+        ({"files": ("absent.nc",)}, "absent.nc.*is not there"),
+    ):
+        with pytest.raises(InputError, match=message):
+            calibrate_verdict.run(Job(setup._replace(calibration={**setup.calibration, **changed}), folder, {}, {}))

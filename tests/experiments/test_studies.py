@@ -133,7 +133,7 @@ def test_groups_can_be_named_by_a_covariate_and_limit_the_folds(tmp_path, capsys
         ("modes", ("unequal",), "study.modes.*got 'unequal'"),
         ("classifiers", ("nope",), "classifier.name.*'nope'"),
         ("codec", "svd", "study.codec.*'svd'"),
-        ("inner_splits", 0, "study.inner_splits: expected 1 to 3"),
+        ("inner_splits", 0, "study.inner_splits: expected 1 to 9"),
         ("candidates", ("wrap",), "study.candidates.*'wrap'"),
     ],
 )

@@ -109,3 +109,28 @@ def test_defaults_are_told_and_taken():
     rda = GENERATORS["latent_rda"].options
     assert rda["codec"] == Tucker() and rda["cross_fit"] == 3 and rda["ridge"] == "likelihood" and "sampler" not in rda
     assert {"sampler", "alpha", "neighbours", "components", "steps"} <= set(GENERATORS["double_autoencoder"].options)
+
+
+VALUES = ("x", float("nan"), -1.0, 0.0, 0.5, 1e300, [1])
+CHOSEN = {"phase_amplitude": {"phase": 1.0, "amplitude": 0.5, "stiffness": 0.3}}  # costs no trials
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_is_refused_in_one_message_or_does_what_it_says(name, monkeypatch):
+    generator = GENERATORS[name]
+    for option in generator.options:
+        for value in VALUES:
+            try:
+                generator.read(name, {option: value})
+            except InputError as error:
+                message = str(error)
+                assert message.startswith(f"{name}.{option}: expected ") and message.endswith(f", got {value!r}")
+                with pytest.raises(InputError, match=f"generator.{option}: expected"), monkeypatch.context() as patch:
+                    patch.setattr(parts, "learn", None)  # nothing learns before it is refused
+                    generator.fit(jax.random.key(0), PART, **{option: value})
+            else:
+                learned = generator.fit(
+                    jax.random.key(0), PART, **{**options_of(name), **CHOSEN.get(name, {}), option: value}
+                )
+                x = generator.sample(jax.random.key(1), learned, WANTED)
+                assert np.all(np.isfinite(x.x_NxRxT))

@@ -1,0 +1,185 @@
+"""Synthetic records from records: ``fit`` and ``sample``, in the unit and with the labels of whoever asks."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from gcims_jax import parts
+from gcims_jax.errors import InputError, check_options, suggest
+from gcims_jax.evaluation.candidates import Candidate, on_grid
+from gcims_jax.generators import GENERATORS, codecs, learn
+from gcims_jax.generators.contract import Description
+from gcims_jax.parts import Learned
+from gcims_jax.preprocessing import automatic, scale
+from gcims_jax.records import Records
+from gcims_jax.seeds import as_key
+
+PREPROCESS = (
+    *(p.name for p in inspect.signature(automatic.for_grid).parameters.values() if p.kind is p.KEYWORD_ONLY),
+    "wavelet",
+    "log",
+    "log_knee",
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted generator, and the way back from what it draws to records.
+
+    Attributes:
+      generator: a key of ``GENERATORS``.
+      learned: its state, and the records behind it.
+      scaling: from compressed records to the [0, 1] scale.
+      compression: crop and wavelet plan.
+      limits: lowest and highest value measured.
+      classes_K: labels, as they were given, in the order of the integer labels of the state.
+      unit: of the values.
+    """
+
+    generator: str
+    learned: Learned
+    scaling: scale.Scaling
+    compression: scale.Compression
+    limits: tuple[float, float]
+    classes_K: np.ndarray
+    unit: str
+
+    def describe(self) -> Description:
+        """What the generator chose."""
+        return GENERATORS[self.generator].describe(self.learned)
+
+    def __repr__(self) -> str:
+        count = len(self.learned.origin.identities)
+        return f"<{self.generator} of {count} records, {len(self.classes_K)} classes: {self.describe().text}>"
+
+
+def fit(
+    records: Records,
+    generator: str = "tuned_warp",
+    seed: Any = 0,
+    *,
+    preprocess: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Fitted:
+    """Learns to make records like these.
+
+    Arrays come as ``Records.from_arrays(X, y, groups)``, the one place where labels, groups and axes are checked.
+
+    Args:
+      records: training records; what is to test the result must not be among them, see ``train_test_split``.
+      generator: a key of ``gcims_jax.generators.GENERATORS``. The default chooses how far peaks move from the records.
+      seed: a whole number or a JAX key.
+      preprocess: slow_range, fast_range, slow_level, fast_level, align, wavelet, log, log_knee; see
+        ``preprocessing.automatic.for_grid``. None keeps all and halves each axis while it has twice 96 points.
+      **options: of the generator.
+
+    Returns:
+      What ``sample`` takes.
+
+    Raises:
+      InputError: no records, an unknown generator or option (with the nearest name), records that the generator cannot work on.
+
+    >>> import gcims_jax as gj, numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(12, 10, 20))
+    >>> records = gj.Records.from_arrays(X, ["healthy", "ill"] * 6)
+    >>> state = gj.fit(records, "mix", seed=0)
+    >>> gj.sample(state, per_class={"ill": 3}, seed=1)
+    <3 records of 10 × 20 points, 1 class>
+    """
+    check_records(records, "fit")
+    if generator not in GENERATORS:
+        raise InputError(
+            f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
+        )
+    check_options(
+        generator, [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units")], options
+    )
+    config = preparation(records, preprocess)
+    compression = scale.make_compression(records.slow, records.fast, config)
+    candidate = on_grid(Candidate(generator, generator, tuple(options.items())), compression)
+    part = parts.from_records(records, scale.compress(compression, records.values))
+    scaling = scale.fit(part, config)
+    about = {
+        "codec": codecs.default(compression.shape),
+        "units": (scaling.low, scaling.high - scaling.low),
+    }
+    return Fitted(
+        generator,
+        learn(as_key(seed), generator, scale.apply_to(scaling, part), about, dict(candidate.options)),
+        scaling,
+        compression,
+        scale.measured_limits(compression, records.values),
+        records.classes,
+        str(records.attrs.get("units", "1")),
+    )
+
+
+def sample(state: Fitted, per_class: int | Mapping[Any, int] = 50, seed: Any = 1) -> Records:
+    """Synthetic records, in the unit of those that were learned from and within the range of their values.
+
+    Args:
+      state: from ``fit``.
+      per_class: records of every class, or a count for each class that is wanted, by label.
+      seed: a whole number or a JAX key; the same seed, the same records.
+
+    Returns:
+      Records class by class, with the labels that were given. Where an axis was halved, its last few points, fewer than two to
+      the power of the halvings, may be missing.
+
+    Raises:
+      InputError: a label that was not there in training, counts that are not whole numbers, or none above 0.
+    """
+    if not isinstance(state, Fitted):
+        raise InputError(f"sample: expected what fit returned, got {type(state).__name__}")
+    known = state.classes_K.tolist()
+    counts = per_class if isinstance(per_class, Mapping) else dict.fromkeys(known, per_class)
+    for label, count in counts.items():
+        if label not in known:
+            raise InputError(
+                f"per_class: expected labels among {known}, got {label!r}" + suggest(label, map(str, known))
+            )
+        if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 0:
+            raise InputError(f"per_class: expected a whole number of 0 or more for {label!r}, got {count!r}")
+    if not sum(counts.values()):
+        raise InputError("per_class: expected a count above 0 for a class at least, got none")
+    numbers_S = np.repeat(np.arange(len(known)), [counts.get(label, 0) for label in known])
+    draws = GENERATORS[state.generator].sample(as_key(seed), state.learned, numbers_S)
+    with threadpool_limits(1):  # products of one record
+        values = scale.to_units(state.compression, state.scaling, draws.x_NxRxT, state.limits)
+    return Records(
+        values,
+        state.compression.slow,
+        state.compression.fast,
+        state.classes_K[numbers_S],
+        names=draws.names_N,
+        attrs={
+            "title": "Synthetic records",
+            "units": state.unit,
+            "generator": state.generator,
+            "note": "Records that were learned from, and others of their groups, cannot test what is trained on these.",
+        },
+    )
+
+
+def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.PreprocessConfig:
+    """How records are prepared, from options by name.
+
+    Raises:
+      InputError: an unknown option, with the nearest name.
+    """
+    options = dict(options or {})
+    check_options("preprocess", PREPROCESS, options)
+    return automatic.for_grid(records.slow, records.fast, **options)
+
+
+def check_records(records: Any, of: str) -> None:
+    """Raises InputError unless these are records."""
+    if not isinstance(records, Records):
+        raise InputError(
+            f"{of}: expected Records, got {type(records).__name__}; read them from a file with read, or make them of arrays with "
+            "Records.from_arrays(X, y, groups)"
+        )
