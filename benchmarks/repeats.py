@@ -19,36 +19,33 @@ from threadpoolctl import threadpool_limits
 
 from experiments.workdir import to_json
 from gcims_jax.evaluation import calibration, repeats, verdict
-from gcims_jax.evaluation.calibration import Condition
+from gcims_jax.evaluation.calibration import Trial
+from gcims_jax.evaluation.null_sets import NULLS, Kind, Setting
 
-JUDGES = (("pca_nearest", 60, 1), ("pls_da", 100, 1))
-
-
-def conditions(planned: int) -> list[Condition]:
-    """The nulls and one gain for each judge."""
-    kinds = [*calibration.NULL_RATIO.items(), ("population", 4.0)]
-    return [
-        Condition(kind, ratio, records, judge, 5, planned, measurements)
-        for judge, records, measurements in JUDGES
-        for kind, ratio in kinds
-    ]
+JUDGES = (("even", "pca_nearest", 60), ("even", "pls_da", 100))
+LEFT_OUT = ("mixed", "halves")  # "mixed" needs a search for each population, "halves" a real set
+FRESH = Kind("fresh", 4.0)
 
 
-def judge(seed: int, condition: Condition) -> dict[str, Any]:
-    """One data set: the word after all repeats, the word where the rule ends, and how many repeats that takes."""
+def judge(seed: int, setting: Setting) -> list[dict[str, Any]]:
+    """One data set of every kind: the word after all repeats, where the rule ends, and how many repeats that takes."""
+    kinds = [Kind(name, NULLS[name][1]) for name in NULLS if name not in LEFT_OUT] + [FRESH]
     with threadpool_limits(1), warnings.catch_warnings():
         # Partial least squares need not converge on components that are noise.
         warnings.simplefilter("ignore")
-        tried = calibration.trial(seed, condition)
+        tried = calibration.trials(seed, setting, kinds)
+    return [_ended(setting, kind, one) for kind, one in tried.items()]
 
+
+def _ended(setting: Setting, kind: Kind, tried: Trial) -> dict[str, Any]:
     def first(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return tried.gain_RxN[:count], tried.model_RxN[:count], tried.samples_N
+        return tried.gain_RxN[:count], tried.model_RxN[:count], tried.data.groups_N
 
-    planned = condition.repeats
+    planned = setting.repeats
     done = next(count for count in range(1, planned + 1) if repeats.settled(*first(count), planned))
     return {
-        "kind": condition.kind,
-        "judge": condition.judge,
+        "kind": kind.name,
+        "judge": setting.judge,
         "repeats": done,
         "early": verdict.decide(*first(done)).word,
         "all": verdict.decide(*first(planned)).word,
@@ -75,9 +72,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     seeds = range(options.seed, options.seed + options.sets)
-    tasks = [(seed, condition) for condition in conditions(options.repeats) for seed in seeds]
-    rows = Parallel(options.jobs)(delayed(judge)(*task) for task in tasks)
-    sets = {"nulls": [row for row in rows if row["kind"] in calibration.NULLS]}
+    settings = [Setting(source, name, records, 5, options.repeats) for source, name, records in JUDGES]
+    found = Parallel(options.jobs)(delayed(judge)(seed, setting) for setting in settings for seed in seeds)
+    rows = [row for mine in found for row in mine]
+    sets = {"nulls": [row for row in rows if row["kind"] in NULLS]}
     sets |= {kind: [row for row in rows if row["kind"] == kind] for kind in dict.fromkeys(row["kind"] for row in rows)}
     summary = {name: summarise(mine) for name, mine in sets.items()}
     print(json.dumps(json.loads(to_json(summary)), indent=1))
