@@ -5,7 +5,7 @@ python -m experiments.run --config configs/calibrate_verdict.py
 The settings with nearest neighbour and partial least squares are those that the deciding test was designed on; the others
 confirm it on other populations and classifiers. Real records under names that mean nothing are added by --config.calibration.files="('a.nc','b.nc')".
 
-About two hours of two cores; one file a setting, so an interrupted run goes on. Expect the deciding test to say "helps" in at
+About an hour of two cores; one file a setting, so an interrupted run goes on. Expect the deciding test to say "helps" in at
 most 2.5 %, within error, of the data sets where nothing helps, and in seven of ten where fresh records add 5 points to 200 records.
 """
 
@@ -30,7 +30,7 @@ LISTS = ("sources", "judges", "records", "repeats", "measurements", "batches")
 
 
 def get_config() -> ConfigDict:
-    """400 data sets in each condition where nothing helps, 200 where something does."""
+    """200 data sets in each condition, of which there are ten for each kind of null."""
     config = base.get_config()
     config.experiment = "calibrate_verdict"
     config.data.n_retention, config.data.n_drift = 64, 128  # not used

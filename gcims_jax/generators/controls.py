@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, make, numpy_rng, pick
 from gcims_jax.options import Rules, count, number
@@ -129,10 +128,14 @@ def _oversampler(library: Callable[..., object], rules: Rules, **defaults: float
 
 def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> SMOTE:
     """As the library has it: neighbours may be measurements of one sample, and what lies between these is nearly a copy."""
+    from imblearn.over_sampling import SMOTE  # a second of every start, for few
+
     return SMOTE(sampling_strategy=target, k_neighbors=min(neighbours, count - 1), random_state=seed)
 
 
 def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> RandomOverSampler:
+    from imblearn.over_sampling import RandomOverSampler
+
     return RandomOverSampler(sampling_strategy=target, shrinkage={1: shrinkage}, random_state=seed)
 
 
