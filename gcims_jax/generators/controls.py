@@ -1,6 +1,7 @@
 """Plain copies, changed copies and interpolation of training records: what a learned generator has to beat."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
