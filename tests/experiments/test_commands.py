@@ -1,4 +1,4 @@
-"""Other experiments from the command line, in small."""
+"""Other experiments from end to end, in small."""
 
 import dataclasses
 import json
@@ -7,10 +7,24 @@ import os
 import numpy as np
 import pytest
 from conftest import make_records
-from test_experiments import SMALL, launch
 
+from configs import base
+from configs import diagnostics as diagnostics_recipe
+from configs import folder as folder_recipe
+from experiments import augmentation, diagnostics, sampler_study, settings
+from experiments.job import Job
 from gcims_jax import io
 from gcims_jax.simulation import gcims
+
+
+def small(config, path):
+    """A recipe with a method that is trained in no time, on these records."""
+    config.data.path = str(path)
+    config.codec.update({"latent": 3, "patch": 4, "width": 8})
+    config.train.update({"steps": 4, "batch": 8, "evaluate_every": 2})
+    config.classifier.trees = 10
+    config.protocol.folds = 2
+    return config
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +35,7 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_run_from_a_folder_of_instrument_files(tmp_path):
+def test_a_run_from_a_folder_of_instrument_files(tmp_path, capsys):
     """As configs/folder.py says, with sample folders kept together; the synthetic records for gc-ims-tools as well."""
     real, _ = gcims.simulate(
         0, n_retention=24, n_drift=512, class_sizes={"Escherichia coli": 8, "Staphylococcus aureus": 8}
@@ -31,15 +45,13 @@ def test_a_run_from_a_folder_of_instrument_files(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         io.write(dataclasses.replace(real.take([i]), groups=None), folder / f"{name}.mea{'.gz' if i % 5 == 0 else ''}")
     (tmp_path / "set" / "README.txt").write_text("not a record")
-    options = [
-        f"--config.data.path={tmp_path / 'set'}",
-        f"--workdir={tmp_path / 'w'}",
-    ]
-    options.append("--config.preprocess.fast_level=3")
-    done = launch(*SMALL, *options, config="configs/folder.py")
-    assert done.returncode == 0, done.stderr
-    assert "16 files in 2 classes" in done.stdout and "1 files left out: README.txt" in done.stdout
-    assert "relative drift time" in done.stdout and "8 groups" in done.stdout
+    config = small(folder_recipe.get_config(), tmp_path / "set")
+    config.preprocess.fast_level = 3
+    setup = settings.prepare(config)
+    augmentation.run(Job(setup, tmp_path / "w", {}, {}))
+    printed = capsys.readouterr().out
+    assert "16 files in 2 classes" in printed and "1 files left out: README.txt" in printed
+    assert "relative drift time" in printed and "8 groups" in printed
     native, other = io.read(tmp_path / "w" / "synthetic.nc"), io.read(tmp_path / "w" / "synthetic.hdf5")
     assert native.fast.name == "relative_drift_time" and 1.05 <= native.fast.values[0] < native.fast.values[-1] <= 2.0
     np.testing.assert_array_equal(other.values, native.values)
@@ -47,13 +59,12 @@ def test_a_run_from_a_folder_of_instrument_files(tmp_path):
 
 
 def test_the_sampler_study_goes_on_where_it_stopped(data, tmp_path):
-    options = [
-        *SMALL, "--config.experiment=sampler_study", "--config.sampler_study.samplers=('rda', 'smote')",
-        "--config.sampler_study.ridges=(0.1, 0.5)", "--config.sampler_study.records_per_class=(3, 0)",
-        f"--config.data.path={data}", f"--workdir={tmp_path / 's'}",
-    ]  # fmt: skip
-    done = launch(*options)
-    assert done.returncode == 0, done.stderr
+    config = small(base.get_config(), data)
+    config.experiment = "sampler_study"
+    study = {"samplers": ("rda", "smote"), "ridges": (0.1, 0.5), "records_per_class": (3, 0)}
+    config.sampler_study.update(study)
+    setup = settings.prepare(config)
+    answer = sampler_study.run(Job(setup, tmp_path / "s", {}, {}))
     first = json.loads((tmp_path / "s" / "results.json").read_text())
     assert [(cell["latent"], cell["records_per_class"]) for cell in first["cells"]] == [(3, 3), (3, 0)]
     for cell in first["cells"]:
@@ -62,31 +73,26 @@ def test_the_sampler_study_goes_on_where_it_stopped(data, tmp_path):
         assert points["rda", "0.1"]["used"]["ridge"] == pytest.approx(0.1)
         assert points["rda", "own choice"]["log_likelihood"] is not None
         assert points["smote", "own choice"]["log_likelihood"] is None
-    assert first["recommendation"]["best"]["sampler"] in done.stdout
+    assert first["recommendation"]["best"]["sampler"] in answer
     assert (tmp_path / "s" / "report.html").read_text().count("data:image/png") == 3
 
     lost = tmp_path / "s" / "checkpoints" / "latent_003" / "class_000" / "fold_001.json"
     before = json.loads(lost.read_text())
     lost.unlink()
-    assert launch(*options).returncode == 0
+    assert sampler_study.run(Job(setup, tmp_path / "s", {}, {})) == answer
     again = json.loads(lost.read_text())
     assert again["points"] == before["points"]
     predicted = [[row["predicted_M"] for row in one["rows"]] for one in (before, again)]
     assert predicted[0] == predicted[1]
 
 
-def test_diagnostics_leave_a_page_and_figures_and_keep_compiled_code_where_asked(data, tmp_path):
+def test_diagnostics_leave_a_page_and_figures(data, tmp_path, capsys):
     folder = tmp_path / "run"
-    options = [
-        f"--config.data.path={data}",
-        "--config.sampler_study.samplers=('gaussian','smote')",
-        f"--workdir={folder}",
-    ]
-    cache = f"--compilation_cache={tmp_path / 'cache'}"
-    done = launch(*SMALL, *options, cache, config="configs/diagnostics.py")
-    assert done.returncode == 0, done.stderr
-    assert any((tmp_path / "cache").iterdir())
-    assert "cannot be decided with 6 records" in done.stdout and "Of 2 classes: 2 too small to decide" in done.stdout
+    config = small(diagnostics_recipe.get_config(), data)
+    config.sampler_study.samplers = ("gaussian", "smote")
+    closing = diagnostics.run(Job(settings.prepare(config), folder, {}, {}))
+    printed = capsys.readouterr().out + closing
+    assert "cannot be decided with 6 records" in printed and "Of 2 classes: 2 too small to decide" in printed
     found = json.loads((folder / "diagnostics.json").read_text())
     assert {"dataset", "protocol", "latent", "classes", "samplers", "timing", "banner"} == set(found)
     assert list(found["samplers"]) == ["training records", "gaussian", "smote"]

@@ -48,10 +48,15 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(data, tmp_path_factory):
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def finished(data, cache, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "straight"
     options = [f"--config.data.path={data}", "--config.protocol.names=strict,paper", f"--workdir={folder}"]
-    done = launch(*SMALL, *options)
+    done = launch(*SMALL, *options, f"--compilation_cache={cache}")
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -98,10 +103,15 @@ def test_a_run_leaves_what_it_promises(finished, data):
     assert synthetic.attrs["generator"] == "rda" and synthetic.attrs["protocol"] == "strict"
 
 
+def test_compiled_code_is_kept_where_asked(finished, cache):
+    assert any("train_steps" in name for name in os.listdir(cache))
+
+
 @pytest.mark.slow
-def test_killed_three_times_it_ends_with_the_same_figures(finished, data, tmp_path):
+def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache, tmp_path):
     options = [
         *SMALL,
+        f"--compilation_cache={cache}",
         f"--config.data.path={data}",
         "--config.protocol.names=strict,paper",
         f"--workdir={tmp_path / 'k'}",
