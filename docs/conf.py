@@ -29,5 +29,6 @@ nb_execution_timeout = 300
 
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # fields of named tuples are documented once
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
