@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -32,3 +33,12 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # fields of named tuples are documented once
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+
+
+def setup(app: Any) -> None:
+    """Fields of named tuples are told by the docstring of the class, not one by one."""
+    app.connect("autodoc-skip-member", _skip)
+
+
+def _skip(app: Any, kind: str, name: str, thing: Any, skip: bool, options: Any) -> bool | None:
+    return True if (getattr(thing, "__doc__", None) or "").startswith("Alias for field number") else None

@@ -37,7 +37,7 @@ class TestNotebooks:
     def test_for_a_chemist(self, tmp_path, monkeypatch):
         found = run("chemist", tmp_path, monkeypatch)
         synthetic, train = found["synthetic"], found["train"]
-        assert synthetic.class_counts() == {"Escherichia coli": 5, "Klebsiella pneumoniae": 5}
+        assert synthetic.class_counts() == {"Escherichia coli": 5, "Staphylococcus aureus": 5}
         assert train.values.min() <= synthetic.values.min() and synthetic.values.max() <= train.values.max()
         low, high = found["answer"].ci95
         assert low <= found["answer"].change <= high
