@@ -131,3 +131,7 @@ def test_the_readme_keeps_to_two_screens_and_has_the_two_commands():
     assert len(lines) <= 120
     assert "pip install -r requirements.txt && python -m experiments.run --config configs/quickstart.py" in lines
     assert "pip install -r requirements-dev.txt && python -m pytest" in lines
+
+
+def test_the_citation_names_this_version():
+    assert f"\nversion: {gcims_jax.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
