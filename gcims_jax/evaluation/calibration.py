@@ -206,20 +206,11 @@ def _fresh_gains(
 
 
 def judge(seed: int, setting: Setting, kinds: Sequence[Kind], wrong: float = 0.0) -> dict[Kind, dict[str, Any]]:
-    """One data set of each kind, judged.
-
-    Args:
-      seed: of population, records, folds, draws and classifiers.
-      setting: what is judged.
-      kinds: of synthetic records.
-      wrong: share of wrong labels of "mixed".
+    """One data set of each kind, judged; arguments and errors are those of ``trials``.
 
     Returns:
       Per kind and score the change ``delta``, its ``error``, its ``ci95`` and the ``word``; and ``says``, for each of ``SAYS``
       whether it calls the change of accuracy a gain after the first repeat, after two, and so on.
-
-    Raises:
-      InputError: fewer records or samples of a class than folds.
     """
     return {kind: _judged(one) for kind, one in trials(seed, setting, kinds, wrong).items()}
 
@@ -240,7 +231,7 @@ def _judged(tried: Trial) -> dict[str, Any]:
         spread = float(differences_J.std(ddof=1) / np.sqrt(len(differences_J)))
         found = (
             verdict.decide(gain_RxN, model_RxN, data.groups_N).word == "helps",
-            verdict.in_words(corrected) == "helps",
+            corrected.word == "helps",
             spread > 0.0 and differences_J.mean() / spread > stats.t.ppf(0.975, len(differences_J) - 1),
         )
         for test, gain in zip(SAYS, found, strict=True):

@@ -114,7 +114,7 @@ def _cautious(folds: Sequence[FoldAnswers], with_: Chosen, without: Chosen, trut
         return None
     sides = (_per_fold(folds, side, truth) for side in (with_, without))
     found = verdict.compare(*sides, test_to_train(folds))
-    return {"ci95": found.ci95, "p_value": found.p_value, "verdict": verdict.in_words(found)}
+    return {"ci95": found.ci95, "p_value": found.p_value, "verdict": found.word}
 
 
 def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, leaks: bool, unchanged: bool) -> str:
@@ -343,7 +343,7 @@ def slopes(
                 "candidate": line["candidate"],
                 "mode": line["mode"],
                 "change_K": change_K,
-                "slope": {**slope._asdict(), "verdict": verdict.in_words(slope)},
+                "slope": {**slope._asdict(), "verdict": slope.word},
                 "smallest": float(change_K[np.argmin(counts_K)]),
                 "largest": float(change_K[np.argmax(counts_K)]),
             }

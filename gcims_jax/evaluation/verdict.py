@@ -17,7 +17,7 @@ TRAINING = 1.0
 
 
 class Comparison(NamedTuple):
-    """With against without, by the deciding test; a positive difference favours with.
+    """With against without, by the deciding or the cautious test; a positive difference favours with.
 
     Attributes:
       delta: mean difference.
@@ -34,29 +34,6 @@ class Comparison(NamedTuple):
     error: float
     degrees: float
     word: str
-
-
-class Resampled(NamedTuple):
-    """One arm against another over the same folds, by the cautious test; a positive difference favours the first.
-
-    Attributes:
-      delta: mean difference.
-      ci95: 95 % interval of it.
-      p_value: two-sided.
-      error: standard error of the difference; NaN where folds left nothing to estimate it from.
-      folds: J.
-    """
-
-    delta: float
-    ci95: tuple[float, float]
-    p_value: float
-    error: float
-    folds: int
-
-    @property
-    def degrees(self) -> float:
-        """Of freedom: J - 1."""
-        return self.folds - 1.0
 
 
 def decide(
@@ -175,7 +152,7 @@ def at_chance(right_RxN: np.ndarray, labels_N: np.ndarray, groups_N: np.ndarray 
     return not decide(right_RxM - chance, repeat_RxM, groups_M, weights_N=weights_M, limits=limits).ci95[0] > 0.0
 
 
-def compare(scores_J: np.ndarray, reference_J: np.ndarray, test_to_train: float) -> Resampled:
+def compare(scores_J: np.ndarray, reference_J: np.ndarray, test_to_train: float) -> Comparison:
     """The cautious test: the corrected resampled t-test of Nadeau & Bengio (2003).
 
     Training sets of different folds overlap, so the differences are correlated and a plain t-test finds effects that
@@ -203,14 +180,16 @@ def compare(scores_J: np.ndarray, reference_J: np.ndarray, test_to_train: float)
         # All folds agree to the last digit. Equal scores are a finding; equal gains are a coincidence of small test
         # parts and leave nothing to estimate an error from, so the interval is all that scores allow.
         if abs(delta) < 1e-12:
-            return Resampled(delta, (0.0, 0.0), 1.0, 0.0, count)
-        return Resampled(delta, (-1.0, 1.0), 1.0, np.nan, count)
+            return Comparison(delta, (0.0, 0.0), 1.0, 0.0, count - 1.0, "no difference")
+        return Comparison(delta, (-1.0, 1.0), 1.0, np.nan, count - 1.0, "cannot tell")
     reach = stats.t.ppf(0.975, count - 1) * error
     p_value = 2.0 * stats.t.sf(abs(delta) / error, count - 1)
-    return Resampled(delta, (float(delta - reach), float(delta + reach)), float(p_value), float(error), count)
+    interval = float(delta - reach), float(delta + reach)
+    comparison = Comparison(delta, interval, float(p_value), float(error), count - 1.0, "")
+    return comparison._replace(word=in_words(comparison))
 
 
-def in_words(comparison: Comparison | Resampled, margin: float = 0.01) -> str:
+def in_words(comparison: Comparison, margin: float = 0.01) -> str:
     """One of ``helps``, ``hurts``, ``no difference``, ``cannot tell``.
 
     The interval lies above zero, below zero, within ± margin, or none of these.
@@ -233,7 +212,7 @@ class Posterior(NamedTuple):
     better: float
 
 
-def posterior(comparison: Comparison | Resampled, rope: float = 0.01) -> Posterior:
+def posterior(comparison: Comparison, rope: float = 0.01) -> Posterior:
     """Bayesian correlated t-test (Corani & Benavoli 2015) with a region of practical equivalence of ± ``rope``.
 
     With its matching prior the posterior of the difference is the Student t of the corrected test, so this only puts the
