@@ -9,12 +9,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from experiments.job import Job
-from experiments.workdir import to_json, write_text
 from gcims_jax.evaluation import answers, scoring, splits, study
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
+
+from .job import Job
+from .workdir import to_json, write_text
 
 
 def run(

@@ -48,7 +48,7 @@ def scan(section: ConfigDict) -> folders.Listing:
     return folders.scan(
         section.path,
         section.table or None,
-        classes=tuple(section.classes),
+        classes=tuple(map(str, section.classes)),
         pattern=section.pattern,
         group_column=section.group_column,
     )

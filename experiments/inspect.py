@@ -1,7 +1,6 @@
-"""Looks at a set of records: ``python -m experiments.inspect --data.path=DIR_OR_FILE``.
+"""Looks at a set of records: ``gcims-jax inspect DIR_OR_FILE``; from a clone ``python -m experiments.inspect --data.path=DIR_OR_FILE``.
 
-Takes the options of the section ``data`` in configs/base.py that say which files, for example ``--data.table``. Prints
-what there is and what is odd about it; the page with a contact sheet goes to the work directory. Files stay as they
+Prints what there is and what is odd about it; the page with a contact sheet goes to the work directory. Files stay as they
 are, and one record is in memory at a time, so mixed axes and broken files are part of what it shows.
 """
 
@@ -9,36 +8,33 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from absl import app, flags
-from ml_collections import config_flags
 from tqdm import tqdm
 
-from configs import base
-from experiments import data
 from gcims_jax import io
 from gcims_jax.errors import InputError
+from gcims_jax.io.checks import check_place
 from gcims_jax.io.folders import Entry
 from gcims_jax.preprocessing import conversion, inspection
 from gcims_jax.preprocessing.inspection import Look
 from gcims_jax.records import Records
 from gcims_jax.reports import inspection as inspection_page
 
-DATA = config_flags.DEFINE_config_dict("data", base.get_config().data)
-WORKDIR = flags.DEFINE_string("workdir", "runs/inspect", "Where the page and its pictures go.")
+from . import command, data
 
 
-def main(argv: list[str]) -> None:
-    """Prints and writes; input errors end with one message."""
-    try:
-        if len(argv) > 1:
-            raise InputError(f"command line: expected options that begin with --, got {argv[1:]}")
-        _run()
-    except InputError as error:
-        sys.exit(f"error: {error}")
+def main(argv: list[str] | None = None) -> int:
+    """Prints and writes; gives the exit status."""
+    return command.main("inspect", _run, argv)
 
 
-def _run() -> None:
-    section, workdir = DATA.value, Path(WORKDIR.value)
+def _run(argv: list[str]) -> None:
+    parser = command.Parser("inspect", __doc__)
+    parser.add_argument(
+        "--workdir", type=Path, default=Path("runs/inspect"), help="where page and pictures go; default runs/inspect"
+    )
+    own, config = command.read(parser, argv, "quickstart")
+    section, workdir = config.data, own.workdir
+    check_place(workdir, "choose another --workdir", folder=True)
     left_out, broken = [], []
     if data.is_folder(section):
         listing = data.scan(section)
@@ -87,4 +83,4 @@ def _look_at(records: Records) -> Iterator[Look]:
 
 
 if __name__ == "__main__":
-    app.run(main)
+    sys.exit(main())

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import reconstruction as rec
-from experiments.job import Job
 from gcims_jax import linalg, parts
 from gcims_jax.evaluation import guard
 from gcims_jax.phase import registration
@@ -16,6 +14,9 @@ from gcims_jax.phase.registration import Registration, RegistrationConfig
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
 from gcims_jax.reports import phase as phase_page
+
+from . import reconstruction as rec
+from .job import Job
 
 LATENTS = (8, 16, 32)
 

@@ -9,9 +9,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import data
-from experiments.grids import SamplerStudy, Study, read_sampler_study, read_study
-from experiments.method import Method, read_method
 from gcims_jax import io, parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
@@ -22,6 +19,10 @@ from gcims_jax.parts import Part
 from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
 from gcims_jax.simulation import gcims
+
+from . import data
+from .grids import SamplerStudy, Study, read_sampler_study, read_study
+from .method import Method, read_method
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}

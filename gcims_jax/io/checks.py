@@ -1,6 +1,7 @@
 """What readers and writers share: promises of a header are checked against the file, and files are replaced as a whole."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,24 @@ def check_promise(path: Path, what: str, promised: int, stored: int) -> None:
             f"{path}: expected {what} that fits the file, got a promise of {promised} bytes from {stored} stored ones; "
             "the file is damaged or a decompression bomb"
         )
+
+
+def check_place(path: Path, remedy: str, *, folder: bool = False) -> None:
+    """Makes sure that something can be written at a path, and writes nothing.
+
+    Args:
+      path: of the file or folder to be.
+      remedy: what to do, for the message.
+      folder: whether it is to be a folder.
+
+    Raises:
+      InputError: a file where a folder has to be, or no permission.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir() and (folder or there != path):
+        raise InputError(f"{path}: expected a folder that can be written, but {there} is a file; {remedy}")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{path}: expected a place that can be written, got no permission for {there}; {remedy}")
 
 
 @contextlib.contextmanager
