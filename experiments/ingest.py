@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from gcims_jax.errors import InputError, count, need
+from gcims_jax.errors import InputError, counted, need
 from gcims_jax.io import store
 from gcims_jax.io.checks import check_place
 from gcims_jax.io.folders import Entry, Listing
@@ -103,6 +103,7 @@ def _run(argv: list[str]) -> int:
     config = _config(arguments, section)
     listing = data.scan(section)
     print(listing.describe(), flush=True)
+    print(data.handling(section, arguments.slow_range, arguments.fast_range), flush=True)
     part = output.with_name(f".{output.name}.part")
     _claim(part, listing, config)
     with _workers(arguments) as (submit, ahead):
@@ -118,8 +119,8 @@ def _run(argv: list[str]) -> int:
         print(f"skipped {path}: {error}", file=sys.stderr)
     n = sum(len(rows[_key(listing, e)].names) for e in stored)
     print(
-        f"{output}: {count(n, 'record')} of {len(plan.slow_out.values)} × {len(plan.fast_out.values)} points from "
-        f"{count(len(stored), 'file')}, {len(bad)} skipped; {time.perf_counter() - start:.1f} s"
+        f"{output}: {counted(n, 'record')} of {len(plan.slow_out.values)} × {len(plan.fast_out.values)} points from "
+        f"{counted(len(stored), 'file')}, {len(bad)} skipped; {time.perf_counter() - start:.1f} s"
     )
     return SKIPPED if bad else 0
 
@@ -222,7 +223,7 @@ def _look(
     """The plan, records per usable file, and what is wrong with the others; read back where it was made before."""
     path = part / "plan.json"
     if not path.exists():
-        first, slow_extents, fast_extents, counts, bad = None, [], [], {}, {}
+        first, usable, slow_extents, fast_extents, counts, bad = None, [], [], [], {}, {}
         entries = _in_order(submit, ahead, conversion.probe, listing.entries, config)
         for entry, found, error in tqdm(entries, "axes", len(listing.entries), unit="file", disable=None):
             if error:
@@ -230,11 +231,16 @@ def _look(
                 bad[_key(listing, entry)] = error
                 continue
             first = first or found
+            usable.append(entry)
             slow_extents.append(found.slow_extent)
-            fast_extents.extend(found.fast_extents)
+            fast_extents.append(found.fast_extents)
             counts[_key(listing, entry)] = found.count
         _refuse_if_none(listing, counts, bad)
-        plan = conversion.make_plan(first, slow_extents, fast_extents, config)
+        plan, dropped = conversion.choose_plan(usable, first, slow_extents, fast_extents, config)
+        for i, why in dropped.items():
+            _stop_if(strict, usable[i], why)
+            bad[_key(listing, usable[i])] = why
+            del counts[_key(listing, usable[i])]
         write_text(path, json.dumps({"plan": conversion.plan_to_json(plan), "counts": counts, "bad": bad}))
     there = json.loads(path.read_text())
     plan = conversion.plan_from_json(there["plan"], config)

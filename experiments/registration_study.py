@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gcims_jax import linalg, parts
+from gcims_jax.errors import counted
 from gcims_jax.evaluation import guard
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import Registration, RegistrationConfig
@@ -55,7 +56,9 @@ def run(job: Job) -> str:
         (left_alone, "nothing in common with the template, left alone"),
     ):
         if names:
-            lines.append(f"{len(names)} records have {what}: {', '.join(sorted(names)[:5])}{', …' * (len(names) > 5)}")
+            lines.append(
+                f"{counted(len(names), 'record')} with {what}: {', '.join(sorted(names)[:5])}{', …' * (len(names) > 5)}"
+            )
     summary |= {"at_bound": sorted(at_bound), "left_alone": sorted(left_alone)}
     table = []
     for latent, by_name in rows.items():

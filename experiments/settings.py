@@ -107,6 +107,8 @@ def prepare(config: ConfigDict) -> Setup:
             f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
         )
     compression_config = _resolve_preprocess(config, records)
+    if config.data.path:
+        print(data.handling(config.data, config.preprocess.slow_range, config.preprocess.fast_range), flush=True)
     compression = scale.make_compression(records.slow, records.fast, compression_config)
     aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
     method = dataclasses.replace(method, preprocess=aligned)
@@ -115,6 +117,7 @@ def prepare(config: ConfigDict) -> Setup:
         check_latent(latent, compression.shape)
     study = read_study(config, method.codec, compression)
     parts.check_labels_of_equals(records)
+    parts.check_not_constant(records)
     part = parts.from_records(records, scale.compress(compression, records.values), grouped=config.protocol.grouped)
     together = len(np.unique(merge_groups(records.sample_groups(), part.groups_N)))
     banner = REPLICATES_LEAK if len(np.unique(part.groups_N)) > together else ""

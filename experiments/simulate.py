@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gcims_jax import io
-from gcims_jax.errors import InputError, count
+from gcims_jax.errors import InputError, counted
 from gcims_jax.io.checks import check_place
 from gcims_jax.simulation import cultures, gcims
 
@@ -41,8 +41,8 @@ def _run(argv: list[str]) -> None:
     records, _ = gcims.simulate(own.seed, n_retention=own.n_retention, n_drift=own.n_drift, class_sizes=sizes)
     own.output.parent.mkdir(parents=True, exist_ok=True)
     io.write(records, own.output)
-    classes = count(len(records.classes), "class")
-    print(f"{own.output}: {count(len(records), 'record')} of {own.n_retention} × {own.n_drift} points in {classes}")
+    classes = counted(len(records.classes), "class")
+    print(f"{own.output}: {counted(len(records), 'record')} of {own.n_retention} × {own.n_drift} points in {classes}")
 
 
 if __name__ == "__main__":

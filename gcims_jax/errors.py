@@ -19,7 +19,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def count(number: int, of: str) -> str:
+def counted(number: int, of: str) -> str:
     """``1 record``, ``2 records``, ``2 classes``."""
     return f"{number} {of}" if number == 1 else f"{number} {of}{'es' if of.endswith('s') else 's'}"
 

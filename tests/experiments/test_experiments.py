@@ -123,7 +123,7 @@ def test_a_run_from_a_folder_of_instrument_files(cache, tmp_path):
     options += ["--config.preprocess.fast_level=3", f"--compilation_cache={cache}"]
     done = launch(*SMALL, *options, config="configs/folder.py")
     assert done.returncode == 0, done.stderr
-    assert "16 files in 2 classes" in done.stdout and "1 files left out: README.txt" in done.stdout
+    assert "16 files in 2 classes" in done.stdout and "1 file left out: README.txt" in done.stdout
     assert "relative drift time" in done.stdout and "8 groups" in done.stdout
     native, other = io.read(tmp_path / "w" / "synthetic.nc"), io.read(tmp_path / "w" / "synthetic.hdf5")
     assert native.fast.name == "relative_drift_time" and 1.05 <= native.fast.values[0] < native.fast.values[-1] <= 2.0
