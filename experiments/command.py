@@ -36,7 +36,18 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
+        what, _, rest = message.partition(": ")
+        if what == "unrecognized arguments":
+            self.refuse(rest.split()[0])
         raise InputError(f"command line: {message}")
+
+    def refuse(self, argument: str, more: Sequence[str] = ()) -> NoReturn:
+        """An argument that the command does not have, with the nearest of its options and of ``more``."""
+        if not argument.startswith("--"):
+            raise InputError(f"command line: expected options that begin with --, got {argument!r}")
+        option = argument.partition("=")[0]
+        remedy = suggest(option, [*self._option_string_actions, *more]) or "; --help lists all options"
+        raise InputError(f"command line: unknown option {option}{remedy}")
 
 
 def begin(name: str, argv: Sequence[str]) -> None:
@@ -176,16 +187,11 @@ def _pairs(rest: list[str], parser: Parser) -> list[tuple[str, str | None]]:
             name, equals, value = argument.removeprefix("--config.").partition("=")
             found.append((name, value if equals else None))
             waits = not equals
-        elif argument.startswith("--"):
-            option = argument.partition("=")[0]
-            known = [*parser._option_string_actions, *(f"--{n.replace('_', '-')}" for n in base.get_config().data)]
-            remedy = suggest(option, ["--input", *known]) or "; --help lists all options"
-            raise InputError(f"command line: unknown option {option}{remedy}")
-        elif waits:
+        elif waits and not argument.startswith("--"):
             found[-1] = (found[-1][0], argument)
             waits = False
         else:
-            raise InputError(f"command line: expected options that begin with --, got {argument!r}")
+            parser.refuse(argument, ["--input", *(f"--{name.replace('_', '-')}" for name in base.get_config().data)])
     return found
 
 

@@ -31,8 +31,6 @@ def load(section: ConfigDict, seed: int) -> Records:
         records, plan = conversion.collect(listing, conversion_config(section), title="reading")
         print("\n".join(plan.choices), flush=True)
     else:
-        if not section.path:
-            print("simulated records", flush=True)
         records = _grouped_by(_load_one(section, seed), section.group_column)
     if records.groups is not None:
         print(f"{counted(len(np.unique(records.groups)), 'group')}, each on one side of every split", flush=True)

@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> command.Parser:
     parser = command.Parser("ingest", __doc__)
     add = parser.add_argument
-    add("--output", type=Path, required=True, help="store to make; its name ends in .zarr")
+    add("--output", type=Path, help="store to make; its name ends in .zarr")
     for which in ("slow", "fast"):
         add(f"--{which}-range", default="", help=f"low:high to keep of the {which} axis")
         add(f"--{which}-level", type=int, default=0, help="halvings by wavelet approximation; default 0")
@@ -92,6 +92,8 @@ def _run(argv: list[str]) -> int:
     start = time.perf_counter()
     arguments, recipe = command.read(_parser(), argv, "quickstart")
     output = arguments.output
+    if output is None:
+        raise InputError("--output: expected a store to make, for example store.zarr, got none")
     if output.suffix != ".zarr":
         raise InputError(f"--output: expected a name that ends in .zarr, got {output}")
     if output.exists():

@@ -58,7 +58,10 @@ def _run(argv: list[str]) -> None:
     for name, why in left_out:
         print(f"left out {name}: {why}")
     ranges = config.preprocess.slow_range, config.preprocess.fast_range
-    print("\n".join(["a run with these options takes", data.handling(section, *ranges), *_grid(read, looks, section)]))
+    if data.is_folder(section):
+        print(
+            "\n".join(["a run with these options takes", data.handling(section, *ranges), *_grid(read, looks, section)])
+        )
     for text in warnings:
         print(f"warning: {text}")
     workdir.mkdir(parents=True, exist_ok=True)

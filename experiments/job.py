@@ -43,6 +43,7 @@ class Job(NamedTuple):
         summary.setdefault("dataset", dataset(setup.records, setup.part))
         summary["banner"] = setup.banner
         start = time.perf_counter()
+        print("page", flush=True)
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
         write_page(self.workdir, summary)
         if setup.banner:

@@ -107,7 +107,7 @@ def prepare(config: ConfigDict) -> Setup:
             f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
         )
     compression_config = _resolve_preprocess(config, records)
-    if config.data.path:
+    if data.is_folder(config.data):
         print(data.handling(config.data, config.preprocess.slow_range, config.preprocess.fast_range), flush=True)
     compression = scale.make_compression(records.slow, records.fast, compression_config)
     aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)

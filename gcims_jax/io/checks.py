@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,8 +44,20 @@ def check_place(path: Path, remedy: str, *, folder: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when all went well, and leaves nothing otherwise."""
+def replacing(path: Path, size: int = 0) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when all went well, and leaves nothing otherwise.
+
+    Args:
+      path: of the file to be.
+      size: bytes that it may take. They have to be free beforehand: the HDF5 library can crash where a disk fills up.
+
+    Raises:
+      InputError: less is free.
+    """
+    if size and (free := shutil.disk_usage(path.absolute().parent).free) < size:
+        raise InputError(
+            f"{path}: expected {size / 1e6:.1f} MB of free disk, got {free / 1e6:.1f} MB; make room, or write elsewhere"
+        )
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary
