@@ -1,6 +1,7 @@
-"""What gain could these records show? Before any generator is trained: ``python -m experiments.plan --config.data.path=FILE``.
+"""What gain could these records show? Before any generator is trained: ``gcims-jax plan FILE_OR_FOLDER``.
 
-Options are those of ``experiments.run``; the recipe is ``configs/augment.py`` unless ``--config`` names another. Plain
+From a clone: ``python -m experiments.plan --config.data.path=FILE``. Options are those of ``gcims-jax run``; the recipe is
+``augment`` unless ``--config`` names another. Plain
 classifiers of the recipe answer for held-out records, trained on all and on half of the others: how often answers change tells
 the error that a comparison will have. At most a minute.
 """
