@@ -31,6 +31,8 @@ FOLDS, REPEATS = 5, 8
 DOSES = (1.0, 4.0, 12.0)
 SETS_OF_TRUTH, TESTED = 6, 600  # training sets and fresh records by which the true gain is known
 NEAR = 1.25
+FAMILY = populations.FAMILIES["even"]
+CLASSES = len(FAMILY.shares_K)
 Side = tuple[np.ndarray, np.ndarray]
 
 
@@ -99,21 +101,21 @@ def _before(seed: int, condition: Condition, x_NxRxT: np.ndarray, labels_N: np.n
     """The promise of the pilot, as ``experiments.plan`` makes it, without a scale of its own."""
     part = parts.from_arrays(x_NxRxT, labels_N, samples_N)
     configs = (_config(condition),)
-    plan = scoring.Plan(PreprocessConfig(log=False), None, (), configs, populations.CLASSES)
+    plan = scoring.Plan(PreprocessConfig(log=False), None, (), configs, CLASSES)
     found = pilot.run(part, plan, folds=FOLDS, seed=seed, seconds=np.inf)
     design = pilot.design(part, FOLDS, REPEATS)
     return float(planner.smallest_visible(planner.components(found[0].seen, before=True), design))
 
 
 def _config(condition: Condition) -> ClassifierConfig:
-    return ClassifierConfig(condition.judge, components=populations.COMPOUNDS, trees=10)
+    return ClassifierConfig(condition.judge, components=FAMILY.compounds, trees=10)
 
 
 def _right(
     rng: np.random.Generator, condition: Condition, source: Population, train: Side, test: Side, seed: int
 ) -> np.ndarray:
     """Which tested records are answered rightly, without synthetic records and at each dose."""
-    most = int(np.ceil(max(DOSES) * len(train[0]) / populations.CLASSES)) * populations.CLASSES
+    most = int(np.ceil(max(DOSES) * len(train[0]) / CLASSES)) * CLASSES
     labels_S = rng.permutation(class_labels(most))
     drawn_S = [draw_records(rng, source, labels_S) for _ in range(condition.averaged)]
     fresh_SxRxT = np.mean(drawn_S, axis=0, dtype=np.float32)
@@ -122,14 +124,14 @@ def _right(
         count = round(dose * len(train[0]))
         both = np.concatenate([train[0], fresh_SxRxT[:count]]), np.concatenate([train[1], labels_S[:count]])
         learned = classify.fit(_config(condition), parts.from_arrays(*both), seed)
-        answers = classify.answer(learned, parts.from_arrays(*test), populations.CLASSES)
+        answers = classify.answer(learned, parts.from_arrays(*test), CLASSES)
         rows.append(answers.predicted_M == test[1])
     return np.array(rows, float)
 
 
 def _true_gains(rng: np.random.Generator, condition: Condition, source: Population) -> np.ndarray:
     """Mean gain of each dose over training sets of a fold's size, on fresh records."""
-    whole = populations.CLASSES * condition.measurements
+    whole = CLASSES * condition.measurements
     labels_N = class_labels(round(condition.records * (1.0 - 1.0 / FOLDS)) // whole * whole)
     labels_M, gains = class_labels(TESTED), []
     for index in range(SETS_OF_TRUTH):

@@ -149,8 +149,8 @@ def get_config() -> ConfigDict:
     config.sanity_class = ""  # experiment "synthetic_sanity": whose peaks are shown; "" takes the largest class
 
     config.calibration = ConfigDict()  # experiment "calibrate_verdict"
-    config.calibration.data_sets = 400  # in each condition where nothing helps
-    config.calibration.planted_data_sets = 200  # in each condition where something does
+    config.calibration.data_sets = 100  # in each condition where nothing helps
+    config.calibration.planted_data_sets = 100  # in each condition where something does
     # One entry a setting: "even" or "tailed"; classifier; records; repeats; measurements of one sample; batches, 0 for none.
     config.calibration.sources = ("even", "even", "even")
     config.calibration.judges = ("pca_nearest", "pls_da", "pls_da")

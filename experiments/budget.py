@@ -29,7 +29,7 @@ def enough(
     if not repeats.settled(gain_RxN, with_.model_RxN, setup.truth.groups_N, planned):
         return False
     why = "the budget ends here" if done >= planned else "more cannot change the word"
-    print(f"{done} repeats of {planned}: {why}", flush=True)
+    print(f"repeat {done} of {planned}: {why}", flush=True)
     return True
 
 

@@ -83,7 +83,7 @@ class Answer:
                 "change": line["comparison"]["delta_accuracy"],
                 "ci95_low": line["comparison"]["ci95"][0],
                 "ci95_high": line["comparison"]["ci95"][1],
-                "p_holm": line["comparison"].get("p_holm", np.nan),
+                "p_adjusted": line["comparison"].get("p_adjusted", np.nan),
                 "verdict": line["comparison"]["verdict"] if line["candidate"] != PLAIN.name else "",
             }
             for line in self.summary["lines"]

@@ -18,7 +18,7 @@ from gcims_jax.evaluation.splits import Fold
 from gcims_jax.parts import Part
 
 REPEATS = 4  # at most, and two at least: what persists between models shows in no fewer
-SMALLEST = 4  # records a fold of the smallest class, below which nothing is left out to save time
+SMALLEST = 4  # groups a fold of the smallest class; fewer are not halved to save time
 
 
 class Pilot(NamedTuple):
@@ -56,7 +56,8 @@ def run(part: Part, plan: Plan, *, folds: int, seed: int, seconds: float) -> lis
         begun = time.perf_counter()
         answers.append(_answer(part, splits_J[1], plan, seed + 1))
         needed = 2 * folds * (time.perf_counter() - begun)
-        if needed <= seconds - (time.perf_counter() - start) or np.bincount(part.labels_N).min() < SMALLEST * folds:
+        fewest = min(len(np.unique(part.groups_N[part.labels_N == k])) for k in np.unique(part.labels_N))
+        if needed <= seconds - (time.perf_counter() - start) or fewest < 2 * SMALLEST * folds:
             break
         part = splits.halve(part, seed)
     for index, fold in enumerate(splits_J[2:], 2):

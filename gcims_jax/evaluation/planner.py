@@ -133,8 +133,11 @@ def components(seen: Seen, draws: int = 0, *, before: bool = False) -> Component
     persistent_B = unbiased * (drawn_BxG @ np.where(seen.models_G > 1, product_G, sum_G**2))
     persistent_B = np.clip(persistent_B, 0.0, record_B)
     # A group that is drawn twice is no pair of groups that share a model.
+    cells = max(float(seen.models_G.sum()), 2.0)
+    own_BxJ = drawn_BxG @ score_GxJ**2
     pairs_BxJ = (drawn_BxG @ score_GxJ) ** 2 - drawn_BxG**2 @ score_GxJ**2
-    shared_B = np.maximum(np.sum(drawn_BxJ * pairs_BxJ, axis=1), 0.0)
+    extra_BxJ = models / max(models - 1.0, 1.0) * (own_BxJ + pairs_BxJ) - cells / (cells - 1.0) * own_BxJ
+    shared_B = np.maximum(np.sum(drawn_BxJ * extra_BxJ, axis=1), 0.0)
     single_B = size * (persistent_B + (record_B - persistent_B) * repeats)
     found = Components(
         persistent_B * size,
@@ -214,8 +217,8 @@ def summarise(seen: Seen, room: float, units: str = "records") -> dict[str, Any]
     Returns:
       See ``tell``.
     """
-    if seen.changed < FEWEST:
-        return _untold(units, f"answers to only {seen.changed} {units} changed")
+    if round(seen.design.size) > FEWEST and seen.changed < FEWEST:
+        return _untold(units, f"answers changed in {seen.changed or 'none'} of {round(seen.design.size)} {units}")
     return tell([seen], seen.design, room, units)
 
 
@@ -235,7 +238,7 @@ def tell(
       ``gain`` and its ``ci95``, both null where it cannot be told, and then ``reason``; ``more`` records or groups and
       ``gain_with_more``; ``units``.
     """
-    if design.size <= FEWEST:
+    if round(design.size) <= FEWEST:
         return _untold(units, f"there are only {design.size:.0f} {units}")
 
     def mean(design: Design, draws: int = 0) -> np.ndarray:

@@ -10,8 +10,8 @@ from scipy import stats
 from gcims_jax.evaluation import planner, verdict
 
 FIRST = 2  # after which the word may be settled; a single repeat does not tell what persists
-CERTAIN = 0.99  # of what may still come must leave the word as it is
-GRID = 200  # quantiles of what may still come
+CERTAIN = 0.995  # of what may still come must leave the word as it is
+GRID = 400  # quantiles of what may still come
 
 
 def settled(

@@ -1,10 +1,10 @@
 """Plain copies, changed copies and interpolation of training records: what a learned generator has to beat."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
-from imblearn.over_sampling import SMOTE, RandomOverSampler
 
 from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, make, numpy_rng, pick
 from gcims_jax.options import Rules, count, number
@@ -127,12 +127,16 @@ def _oversampler(library: Callable[..., object], rules: Rules, **defaults: float
     return make(fit, sample, _describe, rules, defaults)
 
 
-def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> SMOTE:
+def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> Any:
     """As the library has it: neighbours may be measurements of one sample, and what lies between these is nearly a copy."""
+    from imblearn.over_sampling import SMOTE  # a second of every start, for few
+
     return SMOTE(sampling_strategy=target, k_neighbors=min(neighbours, count - 1), random_state=seed)
 
 
-def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> RandomOverSampler:
+def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> Any:
+    from imblearn.over_sampling import RandomOverSampler
+
     return RandomOverSampler(sampling_strategy=target, shrinkage={1: shrinkage}, random_state=seed)
 
 

@@ -332,7 +332,7 @@ RULES: dict[str, Rule] = {
     "codec": codecs.RULES["codec"],
     "phase": _SIZE,
     "amplitude": _SIZE,
-    "stiffness": number(0.0001, 1000, "choose"),
+    "stiffness": number(0, 1000, "choose", above=True),
     "joint": count(0, 1),
     "centre": word(CENTRES),
     "anchor": number(0, 1),

@@ -10,7 +10,7 @@ from gcims_jax.simulation import gcims
 
 
 def simulate(seed: Any = 0, **options: Any) -> Records:
-    """Simulated GC-IMS records of bacterial cultures, 220 of 3 species where nothing else is said.
+    """Simulated GC-IMS records of bacterial cultures, 220 of 5 species where nothing else is said.
 
     Args:
       seed: a whole number or a JAX key.

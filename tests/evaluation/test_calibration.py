@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import sklearn
 from scipy import stats
+from threadpoolctl import threadpool_limits
 
 from experiments.calibrate_verdict import LISTS
 from gcims_jax import Axis, InputError, Records, write
@@ -13,6 +15,7 @@ from gcims_jax.evaluation.populations import FAMILIES
 
 SMALL = Setting("even", "pca_nearest", 40, 5, 2)
 PERMUTED = Kind("permuted", 1.0)
+LARGE, FRESH = Setting("even", "pls_da", 200, 5, 3), Kind("fresh", 8.0)
 
 
 def test_a_data_set_is_judged_the_same_again_and_after_every_repeat():
@@ -188,18 +191,16 @@ def test_a_condition_is_null_where_its_gain_is_nil():
     assert not unequal["accuracy"]["is_null"] and unequal["balanced_accuracy"]["is_null"]
 
 
-@pytest.mark.slow
 def test_the_verdict_keeps_its_level_and_finds_large_gains():
-    """200 null data sets: "helps" in 2.5 % within error, where a plain t-test over folds says it more often than it may."""
+    """80 null data sets: "helps" in 2.5 % within error, where a plain t-test over folds says it more often than it may."""
     setting = SMALL._replace(repeats=6)
-    rows = [calibration.judge(seed, setting, [PERMUTED])[PERMUTED] for seed in range(200)]
+    with sklearn.config_context(assume_finite=True, skip_parameter_validation=True), threadpool_limits(1):
+        rows = [calibration.judge(seed, setting, [PERMUTED])[PERMUTED] for seed in range(80)]
+        found = [calibration.judge(seed, LARGE, [FRESH])[FRESH]["accuracy"]["word"] for seed in range(10)]
     alarms, cautious, plain = (calibration.summarise(setting, PERMUTED, rows, [])["says_helps"][test] for test in SAYS)
     assert cautious["share"] <= alarms["share"] <= 0.05 and alarms["ci95"][0] <= 0.025
     assert plain["ci95"][0] > 0.025
-    setting, fresh = Setting("even", "pls_da", 200, 5, 1), Kind("fresh", 8.0)
-    assert (
-        np.mean([calibration.judge(s, setting, [fresh])[fresh]["accuracy"]["word"] == "helps" for s in range(20)]) > 0.5
-    )
+    assert found.count("helps") > 5
 
 
 @pytest.mark.parametrize(

@@ -190,8 +190,8 @@ def test_classes_of_one_record_and_records_far_away_do_not_break_the_statistics(
 def test_bad_options_of_phase_amplitude_are_refused():
     for options, message in (
         ({"centre": "middle"}, "centre: expected one of .*got 'middle'"),
-        ({"phase": "large"}, "phase: expected a number of 0 or more or 'choose', got 'large'"),
-        ({"amplitude": -1.0}, "amplitude: expected a number of 0 or more, got -1"),
+        ({"phase": "large"}, "phase: expected a number from 0 to 100 or choose, got 'large'"),
+        ({"amplitude": -1.0}, "amplitude: expected a number from 0 .*got -1"),
     ):
         with pytest.raises(InputError, match=message):
             separated(**options)
@@ -200,5 +200,5 @@ def test_bad_options_of_phase_amplitude_are_refused():
 def test_unknown_and_negative_options_are_refused():
     with pytest.raises(InputError, match=r"expected options \['size'\], got 'width'"):
         fitted("noise", width=2.0)
-    with pytest.raises(InputError, match=r"generator.size: expected a number of 0 or more, got -1"):
+    with pytest.raises(InputError, match=r"generator.size: expected a number from 0 to 100, got -1"):
         fitted("warp", size=-1.0)
