@@ -8,6 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import command
+
+if __name__ == "__main__":
+    command.begin("inspect", sys.argv[1:])  # before the imports below, which take seconds
+
 import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -21,7 +26,7 @@ from gcims_jax.preprocessing.inspection import Look
 from gcims_jax.records import Records
 from gcims_jax.reports import inspection as inspection_page
 
-from . import command, data
+from . import data
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,13 +1,17 @@
 """What gain could these records show? Before any generator is trained: ``gcims-jax plan FILE_OR_FOLDER``.
 
 From a clone: ``python -m experiments.plan --config.data.path=FILE``. Options are those of ``gcims-jax run``; the recipe is
-``augment`` unless ``--config`` names another. Plain
-classifiers of the recipe answer for held-out records, trained on all and on half of the others: how often answers change tells
-the error that a comparison will have. At most a minute.
+``augment`` unless ``--config`` names another. Plain classifiers of the recipe answer for held-out records, trained on all and on
+half of the others: how often answers change tells the error that a comparison will have. At most a minute.
 """
 
 import sys
 from pathlib import Path
+
+from . import command
+
+if __name__ == "__main__":
+    command.begin("plan", sys.argv[1:])  # before the imports below, which take seconds
 
 import numpy as np
 from absl import logging
@@ -18,7 +22,7 @@ from gcims_jax.evaluation import pilot, planner, splits
 from gcims_jax.evaluation.pilot import Pilot
 from gcims_jax.evaluation.planner import Design
 
-from . import augmentation, command, settings, studies
+from . import augmentation, settings, studies
 from .job import Job
 from .settings import Setup
 

@@ -75,6 +75,7 @@ def _run(parser: command.Parser, argv: list[str], recipe: str | None) -> None:
 
 def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
     start = time.perf_counter()
+    print(f"data: {config.data.path or 'simulated records'}", flush=True)
     import jax
     from absl import logging
 
@@ -89,7 +90,6 @@ def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(cache).absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
     check_place(folder, "choose another --workdir", folder=True)
-    print(f"data: {config.data.path or 'simulated records'}", flush=True)
     setup = settings.prepare(config)
     software = workdir.about_software()
     made_by = {**software["versions"], "code": workdir.code_version()}

@@ -4,12 +4,15 @@ import dataclasses
 import errno
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import make_records
 
+import gcims_jax
 from experiments import command, data
 from experiments.__main__ import main
 from gcims_jax import InputError, io
@@ -295,6 +298,18 @@ def test_simulated_records_are_those_of_the_seed(tmp_path):
     assert sorted(a.class_counts().values()) == [1, 1, 1, 2, 2]
     np.testing.assert_array_equal(a.values, b.values)
     assert not np.array_equal(a.values, c.values)
+
+
+def test_what_begins_is_said_before_anything_heavy_is_imported():
+    """Without JAX, SciPy and pandas the first line comes at once; mistakes in options too."""
+    code = (
+        "import sys; from experiments import run; from experiments.__main__ import main; "
+        "status = main(['run', '--config', 'quikstart']); "
+        "print(status, *sorted({'jax', 'scipy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules)))"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [f"gcims_jax {gcims_jax.__version__}: run", "1"]
 
 
 def test_version_names_the_device(capsys):
