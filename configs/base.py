@@ -26,6 +26,9 @@ def get_config() -> ConfigDict:
     # Folders only: "low:high:step" in the axis' unit; "" takes the range that all files have in common.
     config.data.slow_grid = ""
     config.data.fast_grid = ""
+    config.data.drop_short = (
+        False  # folders only: leave out files that do not cover this grid, or nine tenths of the usual range
+    )
     config.data.rip_relative = False  # drift times in multiples of each record's reactant ion peak
     # Each record by itself, before anything else sees it.
     config.data.smooth_slow = 0  # points of a Savitzky–Golay window, odd; 0 does not smooth

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments import studies, synthetic
-from experiments.job import Job
 from gcims_jax.evaluation import scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import Candidate, Dose
 from gcims_jax.records import Records
+
+from . import studies, synthetic
+from .job import Job
 
 
 def run(job: Job) -> str:

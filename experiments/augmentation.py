@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments import budget, cells, synthetic
-from experiments.job import Job
 from gcims_jax import linalg
 from gcims_jax.evaluation import classify, metrics, predictions, results
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers, choose
@@ -23,6 +21,9 @@ from gcims_jax.generators import double_autoencoder
 from gcims_jax.io.netcdf import write_dataset
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import augmentation as page
+
+from . import budget, cells, synthetic
+from .job import Job
 
 ARM = "original+synthetic"
 

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Sequence
 
-from experiments.settings import Setup
 from gcims_jax.evaluation import repeats, verdict
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers
+
+from .settings import Setup
 
 
 def enough(

@@ -10,11 +10,12 @@ from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from experiments.job import Job, kept
 from gcims_jax.errors import InputError
 from gcims_jax.evaluation import calibration, null_sets
 from gcims_jax.evaluation.null_sets import Kind, Setting
 from gcims_jax.reports import calibration as calibration_page
+
+from .job import Job, kept
 
 LISTS = ("sources", "judges", "records", "repeats", "measurements", "batches")
 

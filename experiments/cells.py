@@ -9,12 +9,16 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from experiments.job import Job
-from experiments.workdir import to_json, write_text
+from gcims_jax.errors import counted
 from gcims_jax.evaluation import answers, scoring, splits, study
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
+
+from .job import Job
+from .workdir import to_json, write_text
+
+COMPILES = "the first compiles its code, which takes up to a minute"
 
 
 def run(
@@ -39,6 +43,11 @@ def run(
       enough: asked after each repeat with all answers so far; whether the rest is left out.
     """
     setup = job.setup
+    files = Files(job.workdir / "checkpoints" / tag)
+    missing = sum((one.name, i) not in files for i in range(len(setup.folds)) for one in candidates)
+    if missing:
+        at_most = "at most " * bool(setup.budget_minutes)
+        print(f"judging: {at_most}{counted(missing, 'cell')}, a candidate in a fold each; {COMPILES}", flush=True)
     return study.score_folds(
         setup.part,
         setup.folds,
@@ -47,7 +56,7 @@ def run(
         setup.seed,
         inner=inner,
         records_per_class=records_per_class,
-        cells=Files(job.workdir / "checkpoints" / tag),
+        cells=files,
         enough=enough,
         title=f"{tag}: cells that remain",
     )
@@ -100,13 +109,15 @@ def run_together(
     for index, fold in enumerate(setup.folds):
         path = folder / f"fold_{index:03d}.json"
         if not path.exists():
+            first = not any(folder.glob("fold_*.json"))
+            print(f"{_title(job, protocol, index)} codec{f'; {COMPILES}' if first else ''}", flush=True)
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
                 cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
             write_text(path, to_json(cell))
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
-        print(f"{protocol} fold {index + 1}/{len(setup.folds)}: {tell(index, result[-1])}", flush=True)
+        print(f"{_title(job, protocol, index)} {tell(index, result[-1])}", flush=True)
         if splits.ends_repeat(setup.folds, index) and enough(result):
             break
     return result
@@ -133,8 +144,12 @@ def _learned_from(job: Job, protocol: str, index: int) -> dict[str, Any]:
     return {
         "learn_from": job.setup.part if leaks else None,
         "directory": folder / ("all" if leaks else f"fold_{index:03d}"),
-        "title": f"{protocol}:" if leaks else f"{protocol} fold {index + 1}/{len(job.setup.folds)}:",
+        "title": f"{protocol}:" if leaks else _title(job, protocol, index),
     }
+
+
+def _title(job: Job, protocol: str, index: int) -> str:
+    return f"{protocol} fold {index + 1} of {len(job.setup.folds)}:"
 
 
 def _slug(name: str) -> str:

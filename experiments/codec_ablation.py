@@ -7,13 +7,14 @@ from typing import Any
 
 import jax
 
-from experiments import reconstruction as rec
-from experiments.job import Job, kept
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
 from gcims_jax.errors import InputError
 from gcims_jax.reports import codec as codec_page
+
+from . import reconstruction as rec
+from .job import Job, kept
 
 BASE = "as configured"
 

@@ -8,9 +8,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import reconstruction as rec
-from experiments.job import Job, kept
-from experiments.settings import Setup
 from gcims_jax import parts
 from gcims_jax.codec import whole
 from gcims_jax.errors import InputError
@@ -18,6 +15,10 @@ from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
 from gcims_jax.simulation import gcims
 from gcims_jax.simulation.cultures import CLASS_SIZES
+
+from . import reconstruction as rec
+from .job import Job, kept
+from .settings import Setup
 
 NAMES = {"pair": "pair of stages", "whole": "whole records", "linear": "Tucker-2", "principal": "PCA"}
 FIGURES = {

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from gcims_jax import io
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted
 from gcims_jax.io import folders
 from gcims_jax.preprocessing import conversion, grid
 from gcims_jax.preprocessing.baseline import BaselineConfig, correct
@@ -27,15 +27,30 @@ def load(section: ConfigDict, seed: int) -> Records:
     if is_folder(section):
         listing = scan(section)
         print(listing.describe(), flush=True)
+        listing.check_classes()
         records, plan = conversion.collect(listing, conversion_config(section), title="reading")
         print("\n".join(plan.choices), flush=True)
     else:
         records = _grouped_by(_load_one(section, seed), section.group_column)
     if records.groups is not None:
-        print(f"{len(np.unique(records.groups))} groups, each on one side of every split", flush=True)
+        print(f"{counted(len(np.unique(records.groups)), 'group')}, each on one side of every split", flush=True)
     if section.class_counts:
         records = subsample(records, tuple(section.class_counts), seed)
     return records
+
+
+def handling(section: ConfigDict, slow_range: str, fast_range: str) -> str:
+    """What is done to drift times and which part is kept, in words; the same for every command, so that they can be compared."""
+    drift = (
+        "in multiples of each record's reactant ion peak"
+        if section.rip_relative
+        else "as in the files (--rip-relative: in multiples of each record's reactant ion peak)"
+    )
+    kept = ", ".join(
+        f"{which} axis {'whole' if text in ('', 'auto') else text}"
+        for which, text in (("slow", slow_range), ("fast", fast_range))
+    )
+    return f"drift times {drift}; kept: {kept}"
 
 
 def is_folder(section: ConfigDict) -> bool:
@@ -48,7 +63,7 @@ def scan(section: ConfigDict) -> folders.Listing:
     return folders.scan(
         section.path,
         section.table or None,
-        classes=tuple(section.classes),
+        classes=tuple(map(str, section.classes)),
         pattern=section.pattern,
         group_column=section.group_column,
     )
@@ -60,6 +75,7 @@ def conversion_config(section: ConfigDict, **more: Any) -> ConversionConfig:
         rip_relative=section.rip_relative,
         slow_grid=Span.parse(section.slow_grid, "data.slow_grid"),
         fast_grid=Span.parse(section.fast_grid, "data.fast_grid"),
+        drop_short=section.drop_short,
         baseline=BaselineConfig(
             smooth_slow=section.smooth_slow,
             smooth_fast=section.smooth_fast,
@@ -75,7 +91,7 @@ def conversion_config(section: ConfigDict, **more: Any) -> ConversionConfig:
 def _load_one(section: ConfigDict, seed: int) -> Records:
     """A file of many records, or the simulated set."""
     config = conversion_config(section)
-    for option in ("table", "classes", "pattern", "slow_grid", "fast_grid"):
+    for option in ("table", "classes", "pattern", "slow_grid", "fast_grid", "drop_short"):
         if section[option]:
             raise InputError(
                 f"data.{option}: expected a folder in data.path to use it on, got {section.path or 'the simulated set'!r}"

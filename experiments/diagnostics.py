@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells
-from experiments.augmentation import plan_of
-from experiments.job import Job
 from gcims_jax import parts
 from gcims_jax.evaluation import multiple, scoring, splits
 from gcims_jax.fidelity import gaussianity
 from gcims_jax.generators import double_autoencoder
 from gcims_jax.reports import gaussianity as gaussianity_page
 from gcims_jax.samplers import SAMPLERS
+
+from . import cells
+from .augmentation import plan_of
+from .job import Job
 
 
 def run(job: Job) -> str:

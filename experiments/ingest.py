@@ -1,15 +1,17 @@
 """Converts a folder of instrument files, of any number, into one chunked native store.
 
-    python -m experiments.ingest --input DIR --output store.zarr --rip-relative --fast-range 1.05:2 --fast-level 3
+    gcims-jax ingest --input DIR --output store.zarr --rip-relative --fast-range 1.05:2 --fast-level 3
 
-Files are read, cropped and compressed in parallel (Dask: on this machine, or on a cluster with --scheduler) and stored
-one by one, in the order of their paths. A file that cannot be used is named and skipped; the exit status is
-then 3. The same command again goes on where an interrupted one stopped. --config.data.path takes the store.
+From a clone it is ``python -m experiments.ingest``. Files are read, cropped and compressed in parallel (on this machine, or on
+a Dask cluster with --scheduler) and stored one by one, in the order of their paths. A file that cannot be used is named and
+skipped; the exit status is then 3. The same command again goes on where an interrupted one stopped. Every command takes the
+store as --input.
 """
 
 import argparse
 import collections
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -18,25 +20,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import dask
-from dask.distributed import Client, LocalCluster
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from configs import base
-from experiments import data
-from experiments.workdir import to_json, write_text
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted, need
 from gcims_jax.io import store
+from gcims_jax.io.checks import check_place
 from gcims_jax.io.folders import Entry, Listing
 from gcims_jax.preprocessing import conversion
 from gcims_jax.preprocessing.conversion import ConversionConfig, Plan
 
+from . import command, data
+from .workdir import to_json, write_text
+
 SKIPPED = 3  # exit status: stored, but without some files
 MOST_WORKERS = 4  # by default: each holds a file
+Submit = Callable[..., Any]  # a function and its arguments; gives a future
 
 
 class Row(NamedTuple):
@@ -59,64 +62,55 @@ def main(argv: list[str] | None = None) -> int:
     """Returns the exit status: 0, 1 where input was refused, 3 where files were skipped, 130 when interrupted."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return _run(_parser().parse_args(argv))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return command.main("ingest", _run, argv)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on from here", file=sys.stderr)
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    section = base.get_config().data
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.ingest", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _parser() -> command.Parser:
+    parser = command.Parser("ingest", __doc__)
     add = parser.add_argument
-    add("--input", required=True, help="folder of files, Class/file or Class/Sample/file")
-    add("--output", required=True, help="store to make; its name ends in .zarr")
-    add("--table", default="", help="table of file names and labels, instead of class folders")
-    add("--group-column", default=section.group_column, help="of the table")
-    add("--classes", default="", help="labels to keep, with commas between; all by default")
-    add("--pattern", default="", help="file names to keep, for example '*_day1_*'")
-    add("--rip-relative", action="store_true", help="drift times in multiples of each record's reactant ion peak")
+    add("--output", type=Path, help="store to make; its name ends in .zarr")
     for which in ("slow", "fast"):
-        add(f"--{which}-grid", default="", help="low:high:step; by default the range that all files have in common")
-        add(f"--{which}-range", default="", help="low:high to keep of it")
-        add(f"--{which}-level", type=int, default=0, help="halvings by wavelet approximation")
-    add("--wavelet", default="db3", help="of the approximation (default: db3)")
-    for name in ("smooth_slow", "smooth_fast", "baseline", "baseline_window", "baseline_lam", "baseline_p"):
-        add(f"--{name.replace('_', '-')}", type=type(section[name]), default=section[name], help="see configs/base.py")
-    add("--workers", type=int, default=min(MOST_WORKERS, os.cpu_count() or 1), help="files at a time on this machine")
+        add(f"--{which}-range", default="", help=f"low:high to keep of the {which} axis")
+        add(f"--{which}-level", type=int, default=0, help="halvings by wavelet approximation; default 0")
+    add("--wavelet", default="db3", help="of the approximation; default db3")
     add(
-        "--processes",
-        action="store_true",
-        help="workers are processes, not threads: more memory, faster for text files",
+        "--workers",
+        type=int,
+        default=min(MOST_WORKERS, os.cpu_count() or 1),
+        help=f"files at a time on this machine; default up to {MOST_WORKERS}",
     )
+    add("--processes", action="store_true", help="workers are processes (Dask): more memory, faster for text files")
     add("--scheduler", default="", help="address of a Dask cluster to use instead, for example tcp://host:8786")
     add("--strict", action="store_true", help="stop at the first file that cannot be used")
     return parser
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(argv: list[str]) -> int:
     start = time.perf_counter()
-    output = Path(arguments.output)
+    arguments, recipe = command.read(_parser(), argv, "quickstart")
+    output = arguments.output
+    if output is None:
+        raise InputError("--output: expected a store to make, for example store.zarr, got none")
     if output.suffix != ".zarr":
         raise InputError(f"--output: expected a name that ends in .zarr, got {output}")
     if output.exists():
         raise InputError(f"{output}: expected no such store yet, found one; choose another --output or delete it")
     if arguments.workers < 1:
         raise InputError(f"--workers: expected at least 1, got {arguments.workers}")
-    section = _section(arguments)
+    check_place(output, "choose another --output")
+    section = _section(recipe.data)
     config = _config(arguments, section)
     listing = data.scan(section)
     print(listing.describe(), flush=True)
+    print(data.handling(section, arguments.slow_range, arguments.fast_range), flush=True)
     part = output.with_name(f".{output.name}.part")
     _claim(part, listing, config)
-    with _cluster(arguments) as (client, ahead):
-        plan, counts, bad = _look(part, listing, config, client, ahead, arguments.strict)
-        rows = _store(part, listing, plan, counts, client, ahead, arguments.strict)
+    with _workers(arguments) as (submit, ahead):
+        plan, counts, bad = _look(part, listing, config, submit, ahead, arguments.strict)
+        rows = _store(part, listing, plan, counts, submit, ahead, arguments.strict)
     bad |= {row.path: row.error for row in rows.values() if row.error}
     stored = [e for e in listing.entries if rows.get(_key(listing, e), Row("", [], {}, "")).names]
     _refuse_if_none(listing, stored, bad)
@@ -127,20 +121,18 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"skipped {path}: {error}", file=sys.stderr)
     n = sum(len(rows[_key(listing, e)].names) for e in stored)
     print(
-        f"{output}: {n} records of {len(plan.slow_out.values)} × {len(plan.fast_out.values)} points from "
-        f"{len(stored)} files, {len(bad)} skipped; {time.perf_counter() - start:.1f} s"
+        f"{output}: {counted(n, 'record')} of {len(plan.slow_out.values)} × {len(plan.fast_out.values)} points from "
+        f"{counted(len(stored), 'file')}, {len(bad)} skipped; {time.perf_counter() - start:.1f} s"
     )
     return SKIPPED if bad else 0
 
 
-def _section(arguments: argparse.Namespace) -> ConfigDict:
-    """The options as the section ``data`` of a config."""
-    section = base.get_config().data
-    section.path = str(Path(arguments.input).absolute())  # workers may have another working directory
-    section.classes = tuple(name.strip() for name in arguments.classes.split(",") if name.strip())
-    for name in section:
-        if name not in ("path", "classes") and hasattr(arguments, name):
-            section[name] = getattr(arguments, name)
+def _section(section: ConfigDict) -> ConfigDict:
+    """The section ``data`` with the whole path: workers may have another working directory."""
+    if not section.path:
+        raise InputError("--input: expected a folder of files, got none")
+    section = section.copy_and_resolve_references()
+    section.path = str(Path(section.path).absolute())
     return section
 
 
@@ -156,11 +148,19 @@ def _config(arguments: argparse.Namespace, section: ConfigDict) -> ConversionCon
 
 
 @contextlib.contextmanager
-def _cluster(arguments: argparse.Namespace) -> Iterator[tuple[Client, int]]:
-    """A client, and how many files may be under way at a time."""
+def _workers(arguments: argparse.Namespace) -> Iterator[tuple[Submit, int]]:
+    """What starts a call on a worker, and how many files may be under way at a time."""
+    if not (arguments.scheduler or arguments.processes):
+        with ThreadPoolExecutor(arguments.workers) as pool:
+            try:
+                yield pool.submit, arguments.workers + 1
+            finally:
+                pool.shutdown(cancel_futures=True)
+        return
+    distributed = need("dask.distributed", "dask", "--scheduler" if arguments.scheduler else "--processes")
     if arguments.scheduler:
         try:
-            client = Client(arguments.scheduler, timeout=20)
+            client = distributed.Client(arguments.scheduler, timeout=20)
         except (OSError, ValueError) as error:
             raise InputError(
                 f"--scheduler: expected the address of a running Dask scheduler, got {arguments.scheduler} ({error})"
@@ -168,33 +168,33 @@ def _cluster(arguments: argparse.Namespace) -> Iterator[tuple[Client, int]]:
         with client:
             if not client.nthreads():
                 raise InputError(f"--scheduler: expected a cluster with workers, found none at {arguments.scheduler}")
-            yield client, 2 * sum(client.nthreads().values())
+            yield functools.partial(client.submit, pure=False), 2 * sum(client.nthreads().values())
         return
     with (
-        dask.config.set({"distributed.admin.log-format": "%(message)s"}),
+        need("dask", "dask", "--processes").config.set({"distributed.admin.log-format": "%(message)s"}),
         tempfile.TemporaryDirectory(prefix="ingest_") as folder,
-        LocalCluster(
-            n_workers=arguments.workers if arguments.processes else 1,
-            threads_per_worker=1 if arguments.processes else arguments.workers,
-            processes=arguments.processes,
+        distributed.LocalCluster(
+            n_workers=arguments.workers,
+            threads_per_worker=1,
+            processes=True,
             dashboard_address=None,
             local_directory=folder,
             silence_logs="CRITICAL",
         ) as cluster,
-        Client(cluster) as client,
+        distributed.Client(cluster) as client,
     ):
-        yield client, arguments.workers + 1
+        yield functools.partial(client.submit, pure=False), arguments.workers + 1
 
 
 def _in_order(
-    client: Client, ahead: int, function: Callable, entries: Sequence[Entry], *arguments: Any
+    submit: Submit, ahead: int, function: Callable, entries: Sequence[Entry], *arguments: Any
 ) -> Iterator[tuple[Entry, Any, str]]:
     """Entry, result and error of each, in their order; at most ``ahead`` are under way or wait to be taken."""
     pending: collections.deque = collections.deque()
     waiting = iter(entries)
     while True:
         while len(pending) < ahead and (entry := next(waiting, None)) is not None:
-            pending.append((entry, client.submit(conversion.attempt, function, entry, *arguments, pure=False)))
+            pending.append((entry, submit(conversion.attempt, function, entry, *arguments)))
         if not pending:
             return
         entry, future = pending.popleft()
@@ -220,24 +220,29 @@ def _claim(part: Path, listing: Listing, config: ConversionConfig) -> None:
 
 
 def _look(
-    part: Path, listing: Listing, config: ConversionConfig, client: Client, ahead: int, strict: bool
+    part: Path, listing: Listing, config: ConversionConfig, submit: Submit, ahead: int, strict: bool
 ) -> tuple[Plan, dict[str, int], dict[str, str]]:
     """The plan, records per usable file, and what is wrong with the others; read back where it was made before."""
     path = part / "plan.json"
     if not path.exists():
-        first, slow_extents, fast_extents, counts, bad = None, [], [], {}, {}
-        entries = _in_order(client, ahead, conversion.probe, listing.entries, config)
+        first, usable, slow_extents, fast_extents, counts, bad = None, [], [], [], {}, {}
+        entries = _in_order(submit, ahead, conversion.probe, listing.entries, config)
         for entry, found, error in tqdm(entries, "axes", len(listing.entries), unit="file", disable=None):
             if error:
                 _stop_if(strict, entry, error)
                 bad[_key(listing, entry)] = error
                 continue
             first = first or found
+            usable.append(entry)
             slow_extents.append(found.slow_extent)
-            fast_extents.extend(found.fast_extents)
+            fast_extents.append(found.fast_extents)
             counts[_key(listing, entry)] = found.count
         _refuse_if_none(listing, counts, bad)
-        plan = conversion.make_plan(first, slow_extents, fast_extents, config)
+        plan, dropped = conversion.choose_plan(usable, first, slow_extents, fast_extents, config)
+        for i, why in dropped.items():
+            _stop_if(strict, usable[i], why)
+            bad[_key(listing, usable[i])] = why
+            del counts[_key(listing, usable[i])]
         write_text(path, json.dumps({"plan": conversion.plan_to_json(plan), "counts": counts, "bad": bad}))
     there = json.loads(path.read_text())
     plan = conversion.plan_from_json(there["plan"], config)
@@ -246,7 +251,7 @@ def _look(
 
 
 def _store(
-    part: Path, listing: Listing, plan: Plan, counts: dict[str, int], client: Client, ahead: int, strict: bool
+    part: Path, listing: Listing, plan: Plan, counts: dict[str, int], submit: Submit, ahead: int, strict: bool
 ) -> dict[str, Row]:
     """Converts what is not in the store yet; a line of the journal follows each file's records."""
     journal = part / "journal.jsonl"
@@ -258,7 +263,7 @@ def _store(
     units = next((row.attrs.get("units", "1") for row in rows.values() if row.names), None)
     usable = [e for e in listing.entries if _key(listing, e) in counts]
     left = [e for e in usable if _key(listing, e) not in rows]
-    converted = _in_order(client, ahead, conversion.convert, left, plan)
+    converted = _in_order(submit, ahead, conversion.convert, left, plan)
     bar = tqdm(converted, "records", len(usable), initial=len(usable) - len(left), unit="file", disable=None)
     with journal.open("a") as lines:
         for entry, found, error in bar:

@@ -12,11 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from experiments import latent_dimension
-from experiments import reconstruction as rec
-from experiments.job import Job
-from experiments.latent_dimension import NAMES, SHOWN
-from experiments.settings import Setup
 from gcims_jax import parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
@@ -24,6 +19,12 @@ from gcims_jax.fidelity import found_peaks, peaks
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
 from gcims_jax.reports import codec as codec_page
+
+from . import latent_dimension
+from . import reconstruction as rec
+from .job import Job
+from .latent_dimension import NAMES, SHOWN
+from .settings import Setup
 
 OTHER = "the other half itself"
 FIGURES = {

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.settings import Setup
-from experiments.workdir import to_json, write_text
 from gcims_jax.evaluation.study import dataset
 from gcims_jax.reports.page import put_banner
+
+from .settings import Setup
+from .workdir import to_json, write_text
 
 
 class Job(NamedTuple):
@@ -42,6 +43,7 @@ class Job(NamedTuple):
         summary.setdefault("dataset", dataset(setup.records, setup.part))
         summary["banner"] = setup.banner
         start = time.perf_counter()
+        print("page", flush=True)
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
         write_page(self.workdir, summary)
         if setup.banner:

@@ -8,12 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import reconstruction as rec
-from experiments.job import Job, kept
-from experiments.settings import Setup
 from gcims_jax.codec.double import check_latent
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
+
+from . import reconstruction as rec
+from .job import Job, kept
+from .settings import Setup
 
 NAMES = {
     "codec": "this codec",

@@ -1,27 +1,31 @@
-"""What gain could these records show? Before any generator is trained: ``python -m experiments.plan --config.data.path=FILE``.
+"""What gain could these records show? Before any generator is trained: ``gcims-jax plan FILE_OR_FOLDER``.
 
-Options are those of ``experiments.run``; the recipe is ``configs/augment.py`` unless ``--config`` names another. Plain
-classifiers of the recipe answer for held-out records, trained on all and on half of the others: how often answers change tells
-the error that a comparison will have. At most a minute.
+From a clone: ``python -m experiments.plan --config.data.path=FILE``. Options are those of ``gcims-jax run``; the recipe is
+``augment`` unless ``--config`` names another. Plain classifiers of the recipe answer for held-out records, trained on all and on
+half of the others: how often answers change tells the error that a comparison will have. At most a minute.
 """
 
 import sys
 from pathlib import Path
 
+from . import command
+
+if __name__ == "__main__":
+    command.begin("plan", sys.argv[1:])  # before the imports below, which take seconds
+
 import numpy as np
-from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from absl import logging
+from ml_collections import ConfigDict
 from threadpoolctl import threadpool_limits
 
-from experiments import augmentation, command, settings, studies
-from experiments.job import Job
-from experiments.settings import Setup
-from gcims_jax.errors import InputError
 from gcims_jax.evaluation import pilot, planner, splits
 from gcims_jax.evaluation.pilot import Pilot
 from gcims_jax.evaluation.planner import Design
 
-RECIPE = Path(__file__).parents[1] / "configs" / "augment.py"
+from . import augmentation, settings, studies
+from .job import Job
+from .settings import Setup
+
 SECONDS = 25.0  # of the pilot; reading and the first fits come on top
 REPEATS = (1, 2, 4, 8, 16)
 TIMES = (1.0, 1.5, 2.0, 4.0)
@@ -92,16 +96,16 @@ def of_all(found: list[Pilot], design: Design, units: str) -> dict:
     return planner.tell([one.seen for one in found], design, room, units, before=True)
 
 
-def main(argv: list[str]) -> None:
-    """Prints the plan; input errors end with one message."""
+def main(argv: list[str] | None = None) -> int:
+    """Prints the plan; gives the exit status."""
+    return command.main("plan", _run, argv)
+
+
+def _run(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
-    try:
-        command.check(argv)
-        print(plan(flags.FLAGS.config))
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    _, config = command.read(command.Parser("plan", __doc__), argv, "augment")
+    print(plan(config))
 
 
 if __name__ == "__main__":
-    config_flags.DEFINE_config_file("config", str(RECIPE), "The recipe, a file in configs/.", lock_config=True)
-    app.run(main, flags_parser=command.parse)
+    sys.exit(main())

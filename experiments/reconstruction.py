@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from experiments.settings import Setup
 from gcims_jax import linalg
 from gcims_jax.codec import double
 from gcims_jax.codec.double import CodecConfig
@@ -25,6 +24,8 @@ from gcims_jax.preprocessing import scale
 from gcims_jax.samplers import SAMPLERS
 from gcims_jax.simulation import gcims
 from gcims_jax.simulation.cultures import CLASS_SIZES
+
+from .settings import Setup
 
 MOST_TEST_RECORDS = 400
 # The paper's recipe: stage by stage from random weights. 300 steps a stage is what this project ran at first.

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import reconstruction as rec
-from experiments.job import Job
 from gcims_jax import linalg, parts
+from gcims_jax.errors import counted
 from gcims_jax.evaluation import guard
 from gcims_jax.phase import registration
 from gcims_jax.phase.registration import Registration, RegistrationConfig
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import codec as codec_page
 from gcims_jax.reports import phase as phase_page
+
+from . import reconstruction as rec
+from .job import Job
 
 LATENTS = (8, 16, 32)
 
@@ -54,7 +56,9 @@ def run(job: Job) -> str:
         (left_alone, "nothing in common with the template, left alone"),
     ):
         if names:
-            lines.append(f"{len(names)} records have {what}: {', '.join(sorted(names)[:5])}{', …' * (len(names) > 5)}")
+            lines.append(
+                f"{counted(len(names), 'record')} with {what}: {', '.join(sorted(names)[:5])}{', …' * (len(names) > 5)}"
+            )
     summary |= {"at_bound": sorted(at_bound), "left_alone": sorted(left_alone)}
     table = []
     for latent, by_name in rows.items():

@@ -1,79 +1,55 @@
-"""Runs one experiment from a config: ``python -m experiments.run --config configs/quickstart.py``.
+"""Runs one experiment from a recipe: ``gcims-jax run --config quickstart``.
 
-Any option of the config can be set on the command line: ``--config.train.steps=800``. Your own data:
-``--config.data.path=my_records.nc``. Results, report, synthetic records and checkpoints go to the work directory;
-the same command again goes on where an interrupted run stopped.
+From a clone: ``python -m experiments.run --config configs/quickstart.py``. Your own data: ``--config.data.path=my_records.nc``.
+Results, report, synthetic records and checkpoints go to the work directory; the same command again goes on where an
+interrupted run stopped.
 """
 
+import importlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import jax
-from absl import app, flags, logging
-from ml_collections import config_flags
+from ml_collections import ConfigDict
 
-from experiments import (
-    augment,
-    augmentation,
-    calibrate_verdict,
-    codec_ablation,
-    command,
-    cross_dimension,
-    diagnostics,
-    instrument_peaks,
-    latent_dimension,
-    registration_study,
-    sampler_study,
-    settings,
-    studies,
-    synthetic_sanity,
-    workdir,
-)
-from experiments.job import Job
-from gcims_jax.codec.train import TrainingDiverged
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, suggest
 
-# Each writes its results and returns what to print.
-EXPERIMENTS: dict[str, Callable[[Job], str]] = {
-    "augment": augment.run,
-    "augmentation": augmentation.run,
-    "calibrate_verdict": calibrate_verdict.run,
-    "codec_ablation": codec_ablation.run,
-    "cross_dimension": cross_dimension.run,
-    "diagnostics": diagnostics.run,
-    "instrument_peaks": instrument_peaks.run,
-    "latent_dimension": latent_dimension.run,
-    "leaderboard": studies.leaderboard,
-    "learning_curve": studies.learning_curve,
-    "minority": studies.minority,
-    "ratio": studies.ratio,
-    "registration": registration_study.run,
-    "sampler_study": sampler_study.run,
-    "synthetic_sanity": synthetic_sanity.run,
+from . import command
+
+# Module and function of each; it writes its results and returns what to print. They are imported when they are run: JAX
+# and what stands on it take seconds, and mistakes on the command line are told before.
+EXPERIMENTS = {
+    "augment": "augment.run",
+    "augmentation": "augmentation.run",
+    "calibrate_verdict": "calibrate_verdict.run",
+    "codec_ablation": "codec_ablation.run",
+    "cross_dimension": "cross_dimension.run",
+    "diagnostics": "diagnostics.run",
+    "instrument_peaks": "instrument_peaks.run",
+    "latent_dimension": "latent_dimension.run",
+    "leaderboard": "studies.leaderboard",
+    "learning_curve": "studies.learning_curve",
+    "minority": "studies.minority",
+    "ratio": "studies.ratio",
+    "registration": "registration_study.run",
+    "sampler_study": "sampler_study.run",
+    "synthetic_sanity": "synthetic_sanity.run",
 }
+AUGMENT = """Makes synthetic records with the generators that did best, and says whether they help on your data.
 
-CONFIG = config_flags.DEFINE_config_file("config", None, "The recipe, a file in configs/.", lock_config=True)
-WORKDIR = flags.DEFINE_string("workdir", None, "Where results go; default runs/NAME_OF_CONFIG.")
-CACHE = flags.DEFINE_string(
-    "compilation_cache", None, "Folder in which JAX keeps compiled code for later runs; off by default."
-)
+gcims-jax augment FILE_OR_FOLDER is gcims-jax run --config augment --input FILE_OR_FOLDER."""
 
 
-def main(argv: list[str]) -> None:
-    """Checks everything, then runs; input errors and interruptions end with one message."""
-    signal.signal(signal.SIGINT, _interrupted)
-    logging.set_verbosity(logging.WARNING)  # JAX and orbax narrate
-    try:
-        command.check(argv)
-        if CONFIG.value is None:
-            raise InputError("--config: expected a recipe, for example --config configs/quickstart.py, got none")
-        _run()
-    except (InputError, TrainingDiverged) as error:
-        sys.exit(f"error: {error}")
+def main(argv: list[str] | None = None) -> int:
+    """Checks everything, then runs; gives the exit status."""
+    return command.main("run", lambda options: _run(command.Parser("run", __doc__), options, None), argv)
+
+
+def augment(argv: list[str] | None = None) -> int:
+    """The same with the recipe of that name, for records of one's own."""
+    return command.main("augment", lambda options: _run(command.Parser("augment", AUGMENT), options, "augment"), argv)
 
 
 def _interrupted(*_: object) -> None:
@@ -82,16 +58,39 @@ def _interrupted(*_: object) -> None:
     os._exit(130)
 
 
-def _run() -> None:
-    start = time.perf_counter()
-    config = CONFIG.value
-    if CACHE.value:
-        jax.config.update("jax_compilation_cache_dir", str(Path(CACHE.value).absolute()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
+def _run(parser: command.Parser, argv: list[str], recipe: str | None) -> None:
+    signal.signal(signal.SIGINT, _interrupted)
+    parser.add_argument("--workdir", help="where results go; default runs/NAME_OF_RECIPE")
+    parser.add_argument("--compilation_cache", help="folder in which JAX keeps compiled code for later runs")
+    own, config = command.read(parser, argv, recipe)
+    if recipe and not config.data.path:
+        raise InputError("augment: expected records, for example gcims-jax augment my_records.nc, got none")
     if config.experiment not in EXPERIMENTS:
-        raise InputError(f"experiment: expected one of {sorted(EXPERIMENTS)}, got {config.experiment!r}")
+        raise InputError(
+            f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {config.experiment!r}"
+            + suggest(config.experiment, EXPERIMENTS)
+        )
+    _execute(config, Path(own.workdir or Path("runs") / Path(own.config).stem), own.compilation_cache)
+
+
+def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
+    start = time.perf_counter()
+    print(f"data: {config.data.path or 'simulated records'}", flush=True)
+    import jax
+    from absl import logging
+
+    from gcims_jax.codec.train import TrainingDiverged
+    from gcims_jax.io.checks import check_place
+
+    from . import settings, workdir
+    from .job import Job
+
+    logging.set_verbosity(logging.WARNING)  # JAX and orbax narrate
+    if cache:
+        jax.config.update("jax_compilation_cache_dir", str(Path(cache).absolute()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
+    check_place(folder, "choose another --workdir", folder=True)
     setup = settings.prepare(config)
-    folder = Path(WORKDIR.value or Path("runs") / Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem)
     software = workdir.about_software()
     made_by = {**software["versions"], "code": workdir.code_version()}
     workdir.claim(
@@ -109,9 +108,14 @@ def _run() -> None:
     seconds = {"data": time.perf_counter() - start}
     if setup.banner:
         print(setup.banner, flush=True)
-    closing = EXPERIMENTS[config.experiment](Job(setup, folder, software, seconds))
+    module, function = EXPERIMENTS[config.experiment].split(".")
+    experiment = getattr(importlib.import_module(f".{module}", __package__), function)
+    try:
+        closing = experiment(Job(setup, folder, software, seconds))
+    except TrainingDiverged as error:
+        raise InputError(str(error)) from error
     print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=command.parse)
+    sys.exit(main())

@@ -13,8 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from experiments.augmentation import plan_of
-from experiments.job import Job, kept
 from gcims_jax.evaluation import answers, guard, results, scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers, choose
 from gcims_jax.evaluation.candidates import PLAIN, Candidate
@@ -25,6 +23,9 @@ from gcims_jax.reports import samplers as page
 from gcims_jax.reports.samplers import CHOSEN
 from gcims_jax.samplers import SAMPLERS, family
 from gcims_jax.samplers import options as sampler_options
+
+from .augmentation import plan_of
+from .job import Job, kept
 
 MEASURED = ("log_likelihood", "latent_energy", "record_energy", "condition", "fit_seconds")
 

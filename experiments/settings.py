@@ -9,9 +9,6 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from experiments import data
-from experiments.grids import SamplerStudy, Study, read_sampler_study, read_study
-from experiments.method import Method, read_method
 from gcims_jax import io, parts
 from gcims_jax.codec.double import check_latent
 from gcims_jax.errors import InputError
@@ -22,6 +19,10 @@ from gcims_jax.parts import Part
 from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
 from gcims_jax.simulation import gcims
+
+from . import data
+from .grids import SamplerStudy, Study, read_sampler_study, read_study
+from .method import Method, read_method
 
 # Where the volatiles of the simulated set lie: behind dead time and reactant ion peak.
 ANALYTE_WINDOW = {"slow_range": (30.0, 500.0), "fast_range": (8.0, 15.0)}
@@ -106,6 +107,8 @@ def prepare(config: ConfigDict) -> Setup:
             f"sanity_class: expected one of {', '.join(map(str, np.unique(records.labels)))}, got {config.sanity_class!r}"
         )
     compression_config = _resolve_preprocess(config, records)
+    if data.is_folder(config.data):
+        print(data.handling(config.data, config.preprocess.slow_range, config.preprocess.fast_range), flush=True)
     compression = scale.make_compression(records.slow, records.fast, compression_config)
     aligned = dataclasses.replace(method.preprocess, max_shift=compression_config.max_shift)
     method = dataclasses.replace(method, preprocess=aligned)
@@ -114,6 +117,7 @@ def prepare(config: ConfigDict) -> Setup:
         check_latent(latent, compression.shape)
     study = read_study(config, method.codec, compression)
     parts.check_labels_of_equals(records)
+    parts.check_not_constant(records)
     part = parts.from_records(records, scale.compress(compression, records.values), grouped=config.protocol.grouped)
     together = len(np.unique(merge_groups(records.sample_groups(), part.groups_N)))
     banner = REPLICATES_LEAK if len(np.unique(part.groups_N)) > together else ""

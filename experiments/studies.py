@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments import budget, cells
-from experiments.job import Job
 from gcims_jax.evaluation import predictions, results, study
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import PLAIN, Candidate
@@ -18,6 +16,9 @@ from gcims_jax.reports import leaderboard as leaderboard_page
 from gcims_jax.reports import learning_curve as curve_page
 from gcims_jax.reports import minority as minority_page
 from gcims_jax.reports import ratio as ratio_page
+
+from . import budget, cells
+from .job import Job
 
 
 def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | None = None) -> str:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from experiments.job import Job
 from gcims_jax import io
 from gcims_jax.evaluation.scoring import Made
 from gcims_jax.evaluation.splits import LEAKS
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
+
+from .job import Job
 
 
 def units_of(job: Job, made: Made) -> Callable[[np.ndarray], np.ndarray]:

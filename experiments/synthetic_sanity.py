@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells
-from experiments.augmentation import plan_of
-from experiments.job import Job
-from experiments.settings import Setup
 from gcims_jax.evaluation import multiple, scoring
 from gcims_jax.evaluation.candidates import Dose
 from gcims_jax.fidelity import found_peaks, memorisation, peaks, realism
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Axis
 from gcims_jax.reports import fidelity as fidelity_page
+
+from . import cells
+from .augmentation import plan_of
+from .job import Job
+from .settings import Setup
 
 
 def run(job: Job) -> str:

@@ -1,5 +1,6 @@
 """The work directory: one configuration's run, written atomically, resumable."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -23,6 +24,8 @@ PACKAGES = (
     "xarray",
 )  # fmt: skip
 
+# Where the wheel puts this folder and the recipes, below the package itself.
+INSTALLED_BELOW = ("_experiments", "_configs")
 
 # Parts of an identity in the words of who reads the message.
 WORDS = {
@@ -105,6 +108,8 @@ def code_version() -> str:
     digest = hashlib.sha256()
     for root in (Path(gcims_jax.__file__).parent, Path(__file__).parent):
         for path in sorted(root.rglob("*.py"), key=lambda p: p.relative_to(root).as_posix()):
+            if path.relative_to(root).parts[0] in INSTALLED_BELOW:
+                continue
             # Lengths go along, or what moves from the end of a file to the head of the next would not count.
             for text in (path.relative_to(root).as_posix().encode(), path.read_bytes().replace(b"\r\n", b"\n")):
                 digest.update(len(text).to_bytes(8, "big") + text)
@@ -114,11 +119,12 @@ def code_version() -> str:
 def about_software() -> dict[str, Any]:
     """Package versions and the git revision of this code, None where it is not a checkout."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        revision = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        revision = None
+    clone = Path(__file__).parents[1]
+    command = ["git", "-C", str(clone), "describe", "--always", "--dirty", "--exclude=*"]
+    revision = None
+    if (clone / ".git").exists():  # else a repository around site-packages would answer
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            revision = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return {"versions": versions, "git_revision": revision}
 
 

@@ -4,7 +4,9 @@ Messages follow one pattern: the rule, what was expected, what came, what to do.
 """
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -15,6 +17,26 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'the nearest'?`` for the end of a message; empty where nothing known is near."""
     near = difflib.get_close_matches(str(name), list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def counted(number: int, of: str) -> str:
+    """``1 record``, ``2 records``, ``2 classes``."""
+    return f"{number} {of}" if number == 1 else f"{number} {of}{'es' if of.endswith('s') else 's'}"
+
+
+def need(module: str, extra: str, purpose: str) -> Any:
+    """A module that only few need and that an extra of the package installs.
+
+    Raises:
+      InputError: it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise InputError(
+            f'{purpose}: expected {package} to be installed, found none ({error}); pip install "gcims-jax[{extra}]"'
+        ) from error
 
 
 def check_options(of: str, known: Iterable[str], given: Iterable[str]) -> None:

@@ -158,5 +158,16 @@ def check_labels_of_equals(records: Records) -> None:
             )
 
 
+def check_not_constant(records: Records) -> None:
+    """Raises InputError where a record has one and the same value everywhere, as of a measurement that failed."""
+    flat = [str(name) for name, x_RxT in zip(records.names, records.values, strict=True) if x_RxT.min() == x_RxT.max()]
+    if flat:
+        more = f" and {len(flat) - 3} more" if len(flat) > 3 else ""
+        raise InputError(
+            f"records: expected values that differ within a record, got one and the same value everywhere in {', '.join(flat[:3])}"
+            f"{more}; leave {'it' if len(flat) == 1 else 'them'} out"
+        )
+
+
 def _origin(identities_N: np.ndarray, groups_N: np.ndarray) -> Origin:
     return Origin(frozenset(identities_N.tolist()), frozenset(groups_N.tolist()))

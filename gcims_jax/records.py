@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted
 from gcims_jax.identity import identify, merge_groups
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Records:
             if bad:
                 row, column = np.argwhere(~np.isfinite(record_RxT))[0]
                 raise InputError(
-                    f"values: expected finite numbers, got {bad} NaN or infinite in record {name!r} "
+                    f"values: expected finite numbers, got {bad} NaN or infinite in record {str(name)!r} "
                     f"(first at slow index {row}, fast index {column}); repair or drop the record"
                 )
 
@@ -149,11 +149,9 @@ class Records:
 
     def __repr__(self) -> str:
         n, r, t = self.shape
-        groups = "" if self.groups is None else f" in {len(np.unique(self.sample_groups()))} groups"
+        groups = "" if self.groups is None else f" in {counted(len(np.unique(self.sample_groups())), 'group')}"
         axes = [f" {axis.label}" if axis.unit != "1" else "" for axis in (self.slow, self.fast)]
-        count = len(self.classes)
-        kinds = "1 class" if count == 1 else f"{count} classes"
-        return f"<{n} record{'s' * (n != 1)}{groups} of {r}{axes[0]} × {t}{axes[1]} points, {kinds}>"
+        return f"<{counted(n, 'record')}{groups} of {r}{axes[0]} × {t}{axes[1]} points, {counted(len(self.classes), 'class')}>"
 
     def __getitem__(self, which: Any) -> "Records":
         """The records at an index, a slice, a mask or an array of indices."""

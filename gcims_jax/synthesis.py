@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from gcims_jax import parts
-from gcims_jax.errors import InputError, check_options, suggest
+from gcims_jax.errors import InputError, check_options, counted, suggest
 from gcims_jax.evaluation.candidates import Candidate, on_grid
 from gcims_jax.generators import GENERATORS, codecs, learn
 from gcims_jax.generators.contract import Description
@@ -53,8 +53,8 @@ class Fitted:
         return GENERATORS[self.generator].describe(self.learned)
 
     def __repr__(self) -> str:
-        count = len(self.learned.origin.identities)
-        return f"<{self.generator} of {count} records, {len(self.classes_K)} classes: {self.describe().text}>"
+        records, classes = counted(len(self.learned.origin.identities), "record"), counted(len(self.classes_K), "class")
+        return f"<{self.generator} of {records}, {classes}: {self.describe().text}>"
 
 
 def fit(

@@ -6,8 +6,11 @@ Everything that a step needs is in ``TrainState`` and the arguments; the randomn
 """
 
 import dataclasses
+import errno
 import functools
 import math
+import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -327,7 +330,14 @@ class _Checkpoints:
         like = jax.eval_shape(lambda: state)
         return self._manager.restore(self._manager.latest_step(), args=ocp.args.StandardRestore(like))
 
+    def _check_room(self, state: TrainState) -> None:
+        """Raises OSError where the disk is full, before orbax does so from its threads, with a traceback each."""
+        folder, needed = self._manager.directory, sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        if shutil.disk_usage(folder).free < 2 * needed + 2**20:  # it writes its own files beside the arrays
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
     def save(self, state: TrainState, *, force: bool, every: float) -> None:
         if self._manager and (force or time.monotonic() - self._last >= every):
+            self._check_room(state)
             self._manager.save(int(state.step), args=ocp.args.StandardSave(state))
             self._last = time.monotonic()

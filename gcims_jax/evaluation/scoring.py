@@ -98,7 +98,7 @@ def make(
       plan: the same for all.
       learn_from: what scale and generators learn from under a protocol that leaks; None is the training part.
       directory: checkpoints of codecs; None keeps none.
-      title: prefix of progress bars; None shows none.
+      title: prefix of progress bars and lines; None shows none.
 
     Raises:
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
@@ -170,6 +170,8 @@ def score(
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
     """
     made = make(keys, candidates, train, test, plan, **options)
+    if options.get("title"):
+        print(f"{options['title']} judging", flush=True)
     rows, notes = [], []
     for candidate in candidates:
         note, real = Description(False, ""), made.train

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted
 from gcims_jax.generators.groups import split_groups
 from gcims_jax.parts import Part, from_records
 from gcims_jax.records import Records
@@ -203,7 +203,7 @@ def few_per_class(labels_N: np.ndarray, groups_N: np.ndarray, *, each: int, draw
         if each < 2 or np.any(have_K < each) or np.any(left_K == 0):
             raise InputError(
                 f"protocol.train_per_class: expected 2 or more training records of a class and groups left to test on, got {each} "
-                f"and a class with {np.min(np.bincount(class_N))} records in {len(groups)} groups; take fewer a class"
+                f"and a class with {counted(np.min(np.bincount(class_N)), 'record')} in {counted(len(groups), 'group')}; take fewer a class"
             )
         folds.append(Fold(draw, 0, train, test))
     return folds
@@ -223,8 +223,8 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
     parts = min(INNER, int(np.bincount(train.labels_N).max()), len(np.unique(train.groups_N)))
     if parts < 2:
         raise InputError(
-            f"inner splits: expected a class with 2 training records or more and 2 groups, to choose by, got {len(train)} records of "
-            f"{len(np.unique(train.labels_N))} classes; measure more records, or take fewer folds"
+            f"inner splits: expected a class with 2 training records or more and 2 groups, to choose by, got {counted(len(train), 'record')} of "
+            f"{counted(len(np.unique(train.labels_N)), 'class')}; measure more records, or take fewer folds"
         )
     pairs: list[tuple[np.ndarray, np.ndarray]] = []
     while len(pairs) < splits:

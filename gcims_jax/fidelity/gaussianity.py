@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import pdist
 
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted
 from gcims_jax.evaluation import guard
 from gcims_jax.evaluation.multiple import holm
 from gcims_jax.fidelity import normality
@@ -123,7 +123,7 @@ def diagnose_class(latents_NxP: np.ndarray) -> Diagnosis:
     effective_rank = float(np.exp(-np.sum(share_M * np.log(share_M)))) if rank else 0.0
     directions = min(n // RECORDS_PER_DIRECTION, MAX_DIRECTIONS, rank)
     if directions < 1:
-        why = f"with {n} record{'s' * (n != 1)}" if rank or n < 2 else f"of {n} records that are all the same"
+        why = f"with {counted(n, 'record')}" if rank or n < 2 else f"of {n} records that are all the same"
         return Diagnosis(n, 0, 0.0, effective_rank, {}, {}, (), f"cannot be decided {why}", None)
 
     z_NxQ = normality.whiten(x_NxP[None], directions)[0]

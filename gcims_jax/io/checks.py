@@ -1,6 +1,8 @@
 """What readers and writers share: promises of a header are checked against the file, and files are replaced as a whole."""
 
 import contextlib
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +25,39 @@ def check_promise(path: Path, what: str, promised: int, stored: int) -> None:
         )
 
 
+def check_place(path: Path, remedy: str, *, folder: bool = False) -> None:
+    """Makes sure that something can be written at a path, and writes nothing.
+
+    Args:
+      path: of the file or folder to be.
+      remedy: what to do, for the message.
+      folder: whether it is to be a folder.
+
+    Raises:
+      InputError: a file where a folder has to be, or no permission.
+    """
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not there.is_dir() and (folder or there != path):
+        raise InputError(f"{path}: expected a folder that can be written, but {there} is a file; {remedy}")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{path}: expected a place that can be written, got no permission for {there}; {remedy}")
+
+
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when all went well, and leaves nothing otherwise."""
+def replacing(path: Path, size: int = 0) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when all went well, and leaves nothing otherwise.
+
+    Args:
+      path: of the file to be.
+      size: bytes that it may take. They have to be free beforehand: the HDF5 library can crash where a disk fills up.
+
+    Raises:
+      InputError: less is free.
+    """
+    if size and (free := shutil.disk_usage(path.absolute().parent).free) < size:
+        raise InputError(
+            f"{path}: expected {size / 1e6:.1f} MB of free disk, got {free / 1e6:.1f} MB; make room, or write elsewhere"
+        )
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         yield temporary

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from gcims_jax import io
-from gcims_jax.errors import InputError
+from gcims_jax.errors import InputError, counted, need
 
 NAME_COLUMNS = ("name", "file", "filename", "file name", "file_name")
 LABEL_COLUMNS = ("label", "class", "labels")
@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     Attributes:
       path: where it is.
-      name: unique in the set; the file's name without its ending where that is unique.
+      name: unique in the set; the path below the folder, without its ending where that is unique.
       label: class name.
       group: batch or physical sample, None where the set has no groups.
       covariates: other columns of the table, by name.
@@ -47,22 +47,43 @@ class Listing:
       entries: sorted by path.
       unmatched_files: files that no reader knows, that have no class, or that no row of the table names.
       unmatched_rows: names in the table that no file has.
+      warnings: what looks like a mistake.
     """
 
     root: Path
     entries: tuple[Entry, ...]
     unmatched_files: tuple[str, ...] = ()
     unmatched_rows: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> str:
         """What was found and what not, at most ten names of each."""
-        classes = sorted({e.label for e in self.entries})
-        lines = [f"{self.root}: {len(self.entries)} files in {len(classes)} classes"]
-        for what, names in (("files left out", self.unmatched_files), ("rows without a file", self.unmatched_rows)):
+        classes = {e.label for e in self.entries}
+        lines = [f"{self.root}: {counted(len(self.entries), 'file')} in {counted(len(classes), 'class')}"]
+        for what, rest, names in (
+            ("file", "left out", self.unmatched_files),
+            ("row", "without a file", self.unmatched_rows),
+        ):
             if names:
-                rest = f" and {len(names) - 10} more" if len(names) > 10 else ""
-                lines.append(f"{len(names)} {what}: {', '.join(names[:10])}{rest}")
-        return "\n".join(lines)
+                lines.append(f"{counted(len(names), what)} {rest}: {_some(names, 10)}")
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
+
+    def check_classes(self) -> None:
+        """Raises InputError unless there are two classes or more: a folder too high, or one class alone."""
+        labels = {e.label for e in self.entries}
+        if len(labels) < 2:
+            (label,) = labels
+            parts = [e.path.relative_to(self.root).parts for e in self.entries]
+            below = sorted({p[1] for p in parts if len(p) > 2})
+            remedy = (
+                f"; if {_some(below, 3)} are the classes, give {self.root / label} instead"
+                if len(below) > 1 and (self.root / label).is_dir()
+                else "; give the folder above the classes"
+            )
+            raise InputError(
+                f"{self.root}: expected 2 classes or more, as Class/file or Class/Sample/file, got one, {label!r}{remedy}"
+                + _hint(self.root)
+            )
 
 
 def scan(
@@ -79,7 +100,7 @@ def scan(
       root: the folder. Files and folders whose names begin with a dot are skipped.
       table: .csv (comma, semicolon or tab) or .xlsx with columns ``name`` (file name, with or without ending, or path
         within the folder), ``label``, optionally ``group`` and others. Without one, the first level of folders is the
-        label and the second, where there is one, the physical sample: group ``Class/Sample``.
+        label and the second, where there is one, the physical sample: group ``Class/Sample``, whatever lies deeper.
       classes: labels to keep; () keeps all.
       pattern: shell pattern of file names, or of paths within the folder, to keep; "" keeps all.
       group_column: column of the table that holds the group, for example ``batch``.
@@ -105,7 +126,7 @@ def scan(
     missing = sorted(set(classes) - {e.label for e in found})
     if missing:
         raise InputError(
-            f"{root}: expected files of class {missing[0]!r}, found only {sorted({e.label for e in found})}"
+            f"{root}: expected files of class {missing[0]!r}, found only {', '.join(sorted({e.label for e in found}))}"
         )
     kept = [
         e
@@ -122,10 +143,12 @@ def scan(
         raise InputError(
             f"{root}: expected record files as Class/file or Class/Sample/file with endings {', '.join(io.endings())}"
             + (f" that fit {pattern!r}" if pattern else "")
-            + f"; found {len(found)} record files with a class and {len(unmatched_files)} others"
-            + (f" ({', '.join(unmatched_files[:5])} …)" if unmatched_files else "")
+            + f"; found {counted(len(found), 'record file')} with a class and {counted(len(unmatched_files), 'other')}"
+            + (f" ({_some(unmatched_files, 5)})" if unmatched_files else "")
+            + _hint(root)
         )
-    return Listing(root, tuple(_named(root, kept)), unmatched_files, tuple(rows))
+    warnings = _stray(root, kept) if table is None else ()
+    return Listing(root, tuple(_named(root, kept)), unmatched_files, tuple(rows), warnings)
 
 
 def _walk(folder: Path) -> list[Path]:
@@ -148,21 +171,62 @@ def _from_folders(root: Path, files: list[Path]) -> tuple[list[Entry], list[Path
         if label is None:
             without_class.append(path)
         else:
-            entries.append(Entry(path, "", label, "/".join([label, *samples]) if samples else None, {}))
+            entries.append(Entry(path, "", label, f"{label}/{samples[0]}" if samples else None, {}))
     if any(e.group for e in entries):
         # A file beside sample folders is a sample of its own.
         entries = [e if e.group else e._replace(group=f"{e.label}/{e.path.name}") for e in entries]
     return entries, without_class
 
 
+def _stray(root: Path, entries: list[Entry]) -> tuple[str, ...]:
+    """Few files deeper or less deep than the others: they change what stays together."""
+    depths = [len(e.path.relative_to(root).parts) for e in entries]
+    usual = max(set(depths), key=depths.count)
+    others = [e.path.relative_to(root).as_posix() for e, depth in zip(entries, depths, strict=True) if depth != usual]
+    if not others:
+        return ()
+    layout = "/".join(["Class", "Sample", *["folder"] * usual][: usual - 1])
+    return (
+        f"{counted(len(others), 'file')} of {len(entries)} not in {layout} as the others: {_some(others, 3)}; a folder within a class is "
+        "a physical sample, whose records stay together: move the files, or leave them out with --pattern",
+    )
+
+
+def _hint(root: Path) -> str:
+    """How to name labels without folders, and which tables lie there."""
+    tables = []
+    for path in sorted(root.iterdir()):
+        if path.suffix.lower() == ".xlsx":
+            tables.append(path.name)
+        elif path.suffix.lower() in (".csv", ".tsv", ".txt") and path.is_file():
+            with path.open(encoding="utf-8-sig", errors="replace") as lines:
+                head = lines.readline(1000).strip()
+            cells = {cell.strip().lower() for cell in head.split(_separator(head))}
+            if cells & set(NAME_COLUMNS) and cells & set(LABEL_COLUMNS):
+                tables.append(path.name)
+    there = f", for example {root / tables[0]}" if tables else ""
+    more = f"; tables there: {', '.join(tables)}" if len(tables) > 1 else ""
+    return f"; or name files and labels in a table with --data.table{there}{more}"
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _separator(line: str) -> str:
+    return max(",;\t", key=line.count)
+
+
 def _from_table(
     root: Path, files: list[Path], table: Path, group_column: str
 ) -> tuple[list[Entry], list[Path], list[str]]:
+    if not table.is_file():
+        raise InputError(f"--data.table: expected a table of file names and labels, found no {table}" + _hint(root))
     rows, columns = _read_table(table)
     name_column = _column(columns, NAME_COLUMNS, table)
     label_column = _column(columns, LABEL_COLUMNS, table)
     if group_column not in columns and group_column != "group":
-        raise InputError(f"{table}: expected a column {group_column!r} for the groups, got {columns}")
+        raise InputError(f"{table}: expected a column {group_column!r} for the groups, got {', '.join(columns)}")
     by_key: dict[str, set[Path]] = {}
     for path in files:
         relative = path.relative_to(root)
@@ -199,14 +263,15 @@ def _read_table(table: Path) -> tuple[list[dict[str, str]], list[str]]:
     ending = table.suffix.lower()
     if ending not in (".csv", ".tsv", ".txt", ".xlsx"):
         raise InputError(f"{table}: expected a table ending in .csv or .xlsx, got {ending!r}")
+    if ending == ".xlsx":
+        need("openpyxl", "excel", str(table))
     options = {"header": None, "dtype": str, "keep_default_na": False}
     try:
         if ending == ".xlsx":
             frame = pd.read_excel(table, engine="openpyxl", **options)
         else:
             text = table.read_text(encoding="utf-8-sig")
-            separator = max(",;\t", key=text.split("\n", 1)[0].count)
-            frame = pd.read_csv(text_io.StringIO(text), sep=separator, **options)
+            frame = pd.read_csv(text_io.StringIO(text), sep=_separator(text.split("\n", 1)[0]), **options)
         cells = frame.fillna("").astype(str).to_numpy().tolist()
         columns, rows = [c.strip() for c in cells[0]], cells[1:]
     except Exception as error:  # pandas, zipfile, openpyxl and xml each have their own
@@ -226,13 +291,11 @@ def _column(columns: list[str], accepted: tuple[str, ...], table: Path) -> str:
 
 
 def _named(root: Path, entries: list[Entry]) -> list[Entry]:
-    """Names: the file's stem where those are unique, else the path within the folder with "_" between its parts."""
-    stems = [_stem(e.path.name) for e in entries]
-    if len(set(stems)) < len(stems):
-        stems = [_stem(e.path.relative_to(root).as_posix()).replace("/", "_") for e in entries]
-    if len(set(stems)) < len(stems):
-        stems = [e.path.relative_to(root).as_posix().replace("/", "_") for e in entries]
-    return [e._replace(name=name) for e, name in zip(entries, stems, strict=True)]
+    """Names: the path below the folder, without its ending where names stay unique."""
+    paths = [e.path.relative_to(root).as_posix() for e in entries]
+    stems = [_stem(path) for path in paths]
+    names = stems if len(set(stems)) == len(stems) else paths
+    return [e._replace(name=name) for e, name in zip(entries, names, strict=True)]
 
 
 def _stem(name: str) -> str:

@@ -50,7 +50,7 @@ def write(records: Records, path: Path) -> None:
     names = [f"{i:0{len(str(len(records)))}d}_{name}".replace("/", "_") for i, name in enumerate(records.names)]
     text = h5py.string_dtype("utf-8")
     about = {key: netcdf.attribute(value) for key, value in records.attrs.items()}
-    with replacing(path) as temporary, h5py.File(temporary, "w", track_order=True) as file:
+    with replacing(path, records.values.nbytes) as temporary, h5py.File(temporary, "w", track_order=True) as file:
         file.attrs.update(about)
         group = file.create_group("dataset")
         samples = records.names if records.groups is None else records.groups

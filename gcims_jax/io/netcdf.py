@@ -65,7 +65,7 @@ def write(records: Records, path: Path) -> None:
     """
     dataset = records.to_xarray()
     dataset.attrs = {name: attribute(value) for name, value in dataset.attrs.items()}
-    with replacing(path) as temporary:
+    with replacing(path, dataset.nbytes) as temporary:
         dataset.to_netcdf(
             temporary, engine="h5netcdf", encoding={"values": {"zlib": True, "complevel": 1, "shuffle": True}}
         )
@@ -77,7 +77,7 @@ def write(records: Records, path: Path) -> None:
 def write_dataset(dataset: xr.Dataset, path: Path) -> None:
     """Writes any data set as netCDF4; compressed, replaced as a whole or not at all."""
     packed = {name: {"zlib": True, "complevel": 1} for name, v in dataset.data_vars.items() if v.dtype.kind in "fi"}
-    with replacing(path) as temporary:
+    with replacing(path, dataset.nbytes) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
 
 

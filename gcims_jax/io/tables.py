@@ -65,7 +65,9 @@ def write_folder(records: Records, folder: Path) -> None:
     Raises:
       InputError: two records of one class with one name, or names that are no file names.
     """
-    places = [Path(str(label), f"{name}.csv") for label, name in zip(records.labels, records.names, strict=True)]
+    # Records of a folder bear their path, with "/" between its parts.
+    names = [str(name).replace("/", "_") for name in records.names]
+    places = [Path(str(label), f"{name}.csv") for label, name in zip(records.labels, names, strict=True)]
     for place in places:
         if len(place.parts) != 2 or ".." in place.parts:
             raise InputError(f"{folder}: expected labels and names that can be file names, got {str(place)!r}")

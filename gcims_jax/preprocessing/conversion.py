@@ -28,6 +28,7 @@ class ConversionConfig:
     Attributes:
       rip_relative: drift times in multiples of each record's own reactant ion peak.
       slow_grid, fast_grid: the grid; None takes the range that all files have in common.
+      drop_short: files that do not cover the grid that is asked for, or else the usual range, are left out.
       slow_range, fast_range: (low, high) kept of the grid, in the axis' unit; None keeps all.
       wavelet: of the approximation.
       slow_level, fast_level: halvings of each axis; 0 keeps its resolution.
@@ -37,6 +38,7 @@ class ConversionConfig:
     rip_relative: bool = False
     slow_grid: Span | None = None
     fast_grid: Span | None = None
+    drop_short: bool = False
     slow_range: tuple[float, float] | None = None
     fast_range: tuple[float, float] | None = None
     wavelet: str = "db3"
@@ -119,6 +121,52 @@ def probe(entry: Entry, config: ConversionConfig) -> Probe:
         fasts[0],
         grid.extent(records.slow, source),
         tuple(grid.extent(fast, source) for fast in fasts),
+    )
+
+
+def choose_plan(
+    entries: Sequence[Entry],
+    first: Probe,
+    slow_extents: Sequence[Extent],
+    fast_extents: Sequence[Sequence[Extent]],
+    config: ConversionConfig,
+) -> tuple[Plan, dict[int, str]]:
+    """Chooses the grid, and the files that are left out because they are short, by index, with the reason.
+
+    Args:
+      entries: files that can be read.
+      first: of the first of them.
+      slow_extents, fast_extents: of each; a file has one slow axis, and a fast axis or one for each record.
+      config: what is asked for.
+
+    Raises:
+      InputError: as ``make_plan``, and where no file is left.
+    """
+    owner = [i for i, several in enumerate(fast_extents) for _ in several]
+    flat = [extent for several in fast_extents for extent in several]
+    short = grid.short(slow_extents, config.slow_grid)
+    for j, why in grid.short(flat, config.fast_grid).items():
+        short.setdefault(owner[j], why)
+    dropped = dict(sorted(short.items())) if config.drop_short else {}
+    kept = [i for i in range(len(entries)) if i not in dropped]
+    if not kept:
+        raise InputError(f"--drop-short: expected files that cover the grid, got none; the first: {dropped[0]}")
+    if 0 in dropped:
+        first = probe(entries[kept[0]], config)
+    plan = make_plan(first, [slow_extents[i] for i in kept], [e for i in kept for e in fast_extents[i]], config)
+    if short and not dropped:
+        plan = plan._replace(
+            choices=(*plan.choices, _shrunk([entries[i].name for i in short], next(iter(short.values()))))
+        )
+    return plan, dropped
+
+
+def _shrunk(names: Sequence[str], why: str) -> str:
+    some = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    verb = "is" if len(names) == 1 else "are"
+    return (
+        f"warning: {some} {verb} short ({why}), and all records are cut to what the files have in common; leave short files out with "
+        "--drop-short, or ask for a grid with --slow-grid or --fast-grid"
     )
 
 
@@ -206,10 +254,13 @@ def collect(listing: Listing, config: ConversionConfig, *, title: str | None = N
     entries = listing.entries
     hidden = None if title else True
     probes = [probe(entry, config) for entry in tqdm(entries, f"{title}: axes", disable=hidden, leave=False)]
-    slow_extents = [p.slow_extent for p in probes]
-    fast_extents = [extent for p in probes for extent in p.fast_extents]
-    plan = make_plan(probes[0], slow_extents, fast_extents, config)
-    counts = [p.count for p in probes]
+    extents = [p.slow_extent for p in probes], [p.fast_extents for p in probes]
+    plan, dropped = choose_plan(entries, probes[0], *extents, config)
+    left_out = (f"left out {entries[i].name}: {why}" for i, why in dropped.items())
+    plan = plan._replace(choices=(*plan.choices, *left_out))
+    entries, counts = zip(
+        *((e, p.count) for i, (e, p) in enumerate(zip(entries, probes, strict=True)) if i not in dropped), strict=True
+    )
     values_NxRxT = np.empty((sum(counts), len(plan.slow_out.values), len(plan.fast_out.values)), np.float32)
     names, attrs, done = [], None, 0
     for entry in tqdm(entries, f"{title}: records", disable=hidden, leave=False):

@@ -18,6 +18,7 @@ TOLERANCE = 1e-4  # of a step: coordinates this close are the same
 # The RIP is the first peak this prominent relative to the most prominent. Its pre-peak and the gate artefact stay
 # below a tenth of it; analytes, which come later, would need 70 % of all charge on average to hide it.
 RIP_PROMINENCE = 0.25
+SHORT = 0.9  # a record that covers less than this share of the usual range shrinks everybody's grid
 
 
 class Extent(NamedTuple):
@@ -115,14 +116,42 @@ def common_axis(first: Axis, extents: Sequence[Extent], span: Span | None = None
             f"{latest.low:g} and {earliest.source} ends at {earliest.high:g}; leave one of them out"
         )
     values = Span(latest.low, earliest.high, step).values
-    lengths = f"{min(e.length for e in extents)} to {max(e.length for e in extents)} points"
-    steps = f"steps of {min(e.step for e in extents):.4g} to {max(e.step for e in extents):.4g}"
+    lengths = f"{between([e.length for e in extents], 'd')} points"
+    steps = f"steps of {between([e.step for e in extents], '.4g')}"
     ends = [f"{latest.source} begins last"] if latest.low > min(e.low for e in extents) else []
     ends += [f"{earliest.source} ends first"] if earliest.high < max(e.high for e in extents) else []
     return first._replace(values=values), (
         f"{first.label}: {_range(values)}, interpolated over the common range of axes of {lengths} and {steps}"
         + "".join(f"; {end}" for end in ends)
     )
+
+
+def short(extents: Sequence[Extent], span: Span | None = None) -> dict[int, str]:
+    """Which axes are too short, by index, and why.
+
+    Args:
+      extents: one for each record.
+      span: a grid that is asked for, all of which is needed; without it ``SHORT`` of the usual range is, between the medians of
+        all ends.
+    """
+    if span is not None:
+        low, high, share = float(span.values[0]), float(span.values[-1]), 1.0
+    else:
+        low, high, share = np.median([e.low for e in extents]), np.median([e.high for e in extents]), SHORT
+    found = {}
+    for i, one in enumerate(extents):
+        missing = max(0.0, one.low - low) + max(0.0, high - one.high)
+        if missing > (1.0 - share) * (high - low) + TOLERANCE * one.step:
+            found[i] = (
+                f"its {one.name.replace('_', ' ')} covers {one.low:.6g} to {one.high:.6g} of {low:.6g} to {high:.6g}"
+            )
+    return found
+
+
+def between(values: Sequence[float] | np.ndarray, form: str) -> str:
+    """``3 to 5``, or ``3`` where all are the same."""
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def resample(values_RxT: np.ndarray, axes: tuple[Axis, Axis], grid: tuple[Axis, Axis], source: str) -> np.ndarray:
@@ -166,7 +195,7 @@ def _resample_axis(values_RxT: np.ndarray, axis: Axis, target: Axis, number: int
     if wanted[0] < x[0] - tolerance or wanted[-1] > x[-1] + tolerance:
         raise InputError(
             f"{source}: expected a {axis.name} that covers {_range(wanted)} {axis.unit}, got {_range(x)}; "
-            "values are not extrapolated: choose a narrower grid or leave the file out"
+            "values are not extrapolated: choose a narrower grid, or leave out files that are short with --drop-short"
         )
     start = int(np.argmin(np.abs(x - wanted[0])))
     same = x[start : start + len(wanted)]
@@ -215,6 +244,12 @@ def rip_relative(fast: Axis, rip: float) -> Axis:
     if not rip > 0.0:
         raise InputError(f"reactant ion peak: expected it at a drift time above 0, got {rip:g} {fast.unit}")
     return Axis("relative_drift_time", "1", fast.values / rip)
+
+
+def relative_extent(fast: Extent, rip: float) -> Extent:
+    """Summary of the drift axis in multiples of the RIP's drift time."""
+    low, high, step = fast.low / rip, fast.high / rip, fast.step / rip
+    return Extent(fast.source, "relative_drift_time", "1", low, high, step, fast.length, f"{fast.digest} {rip!r}")
 
 
 def align_rip(records: Records) -> tuple[Records, str]:

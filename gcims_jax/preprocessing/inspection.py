@@ -127,28 +127,23 @@ def summary(looks: Sequence[Look]) -> list[tuple[str, str]]:
         extents = [getattr(one, which) for one in looks]
         label = Axis(extents[0].name, extents[0].unit, np.zeros(1)).label
         rows.append((f"{which} axis", label))
-        rows.append((f"{which} points", _between([e.length for e in extents], "{:.0f}")))
-        rows.append((f"{which} from", _between([e.low for e in extents], "{:.5g}")))
-        rows.append((f"{which} to", _between([e.high for e in extents], "{:.5g}")))
-        rows.append((f"{which} step", _between([e.step for e in extents], "{:.4g}")))
+        rows.append((f"{which} points", grid.between([e.length for e in extents], ".0f")))
+        rows.append((f"{which} from", grid.between([e.low for e in extents], ".5g")))
+        rows.append((f"{which} to", grid.between([e.high for e in extents], ".5g")))
+        rows.append((f"{which} step", grid.between([e.step for e in extents], ".4g")))
     rows.append(("missing values", "none: a file with any cannot be read and is named"))
-    rows.append(("lowest value", _between([one.low for one in looks], "{:.5g}")))
-    rows.append(("highest value", _between([one.high for one in looks], "{:.5g}")))
+    rows.append(("lowest value", grid.between([one.low for one in looks], ".5g")))
+    rows.append(("highest value", grid.between([one.high for one in looks], ".5g")))
     rips = np.array([one.rip for one in looks if not np.isnan(one.rip)])
     if len(rips):
         unit = looks[0].fast.unit
         spread = f", standard deviation {rips.std(ddof=1):.3g}" if len(rips) > 1 else ""
-        rows.append(("reactant ion peak", f"{_between(rips, '{:.5g}')} {unit}{spread}"))
+        rows.append(("reactant ion peak", f"{grid.between(rips, '.5g')} {unit}{spread}"))
         lowest = min((one for one in looks if not np.isnan(one.rip)), key=lambda one: one.rip_left)
         rows.append(
             ("its lowest height", f"{lowest.rip_left:.0%} of its usual one, {lowest.name} at {lowest.rip_left_at:.4g}")
         )
     return rows
-
-
-def _between(values: Sequence[float] | np.ndarray, form: str) -> str:
-    low, high = form.format(min(values)), form.format(max(values))
-    return low if low == high else f"{low} to {high}"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gcims_jax.errors import counted
 from gcims_jax.preprocessing import inspection
 from gcims_jax.preprocessing.inspection import Look
 from gcims_jax.reports import page
@@ -31,7 +32,7 @@ def write(workdir: Path, looks: Sequence[Look], warnings: Sequence[str], left_ou
         figures["rip"] = rip_positions(looks)
     images = page.save_figures(workdir, figures)
     classes, groups, counts = classes_by_groups(looks)
-    parts = [f"<h1>{len(looks)} records in {len(classes)} classes</h1>"]
+    parts = [f"<h1>{counted(len(looks), 'record')} in {counted(len(classes), 'class')}</h1>"]
     if warnings:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in warnings)
         parts.append(f'<div class="leak"><strong>{len(warnings)} to look into</strong><ul>{items}</ul></div>')

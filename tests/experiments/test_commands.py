@@ -50,7 +50,7 @@ def test_a_run_from_a_folder_of_instrument_files(tmp_path, capsys):
     setup = settings.prepare(config)
     augmentation.run(Job(setup, tmp_path / "w", {}, {}))
     printed = capsys.readouterr().out
-    assert "16 files in 2 classes" in printed and "1 files left out: README.txt" in printed
+    assert "16 files in 2 classes" in printed and "1 file left out: README.txt" in printed
     assert "relative drift time" in printed and "8 groups" in printed
     native, other = io.read(tmp_path / "w" / "synthetic.nc"), io.read(tmp_path / "w" / "synthetic.hdf5")
     assert native.fast.name == "relative_drift_time" and 1.05 <= native.fast.values[0] < native.fast.values[-1] <= 2.0

@@ -109,6 +109,9 @@ def test_the_code_version_follows_the_source_files(tmp_path, monkeypatch):
     (tmp_path / "notes.txt").write_text("not code")
     (tmp_path / "a" / "one.py").write_bytes(b"x = 1\r\n")
     assert workdir.code_version() == one
+    (tmp_path / "_experiments").mkdir()  # where this folder lies in an installed package, beside the one that is read
+    (tmp_path / "_experiments" / "run.py").write_text("x = 1\n")
+    assert workdir.code_version() == one
     (tmp_path / "a" / "one.py").write_bytes(b"x = 2\n")
     two = workdir.code_version()
     (tmp_path / "a" / "one.py").rename(tmp_path / "a" / "two.py")

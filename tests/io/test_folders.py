@@ -48,8 +48,8 @@ def folder(tmp_path):
 def test_folders_give_labels_and_groups_and_list_the_rest(folder):
     listing = scan(folder)
     assert [(e.name, e.label, e.group) for e in listing.entries] == [
-        ("blue_c", "blue", "blue/c.nc"), ("red_s1_a", "red", "red/s1"), ("red_s1_b", "red", "red/s1"),
-        ("red_s2_a", "red", "red/s2"),
+        ("blue/c", "blue", "blue/c.nc"), ("red/s1/a", "red", "red/s1"), ("red/s1/b", "red", "red/s1"),
+        ("red/s2/a", "red", "red/s2"),
     ]  # fmt: skip
     assert listing.unmatched_files == ("blue/notes.pdf", "loose.nc")
     assert "4 files in 2 classes" in listing.describe() and "loose.nc" in listing.describe()
@@ -57,9 +57,9 @@ def test_folders_give_labels_and_groups_and_list_the_rest(folder):
 
 def test_filters(folder):
     assert {e.label for e in scan(folder, classes=("red",)).entries} == {"red"}
-    assert [e.name for e in scan(folder, pattern="a.nc").entries] == ["red_s1_a", "red_s2_a"]
-    assert [e.name for e in scan(folder, pattern="red/s1/*").entries] == ["a", "b"]
-    with pytest.raises(InputError, match="class 'green'.*'blue', 'red'"):
+    assert [e.name for e in scan(folder, pattern="a.nc").entries] == ["red/s1/a", "red/s2/a"]
+    assert [e.name for e in scan(folder, pattern="red/s1/*").entries] == ["red/s1/a", "red/s1/b"]
+    with pytest.raises(InputError, match="class 'green'.*blue, red"):
         scan(folder, classes=("green",))
     with pytest.raises(InputError, match="fit 'z\\*'"):
         scan(folder, pattern="z*")
@@ -126,7 +126,7 @@ def test_equal_axes_pass_through_untouched(tmp_path):
     np.testing.assert_array_equal(records.values, noise)
     np.testing.assert_array_equal(records.slow.values, SLOW.values)
     assert all("the same in all files" in choice for choice in plan.choices)
-    assert records.names.tolist() == ["a", "b"] and records.attrs == {"units": "counts", "machine": "one"}
+    assert records.names.tolist() == ["k/a", "l/b"] and records.attrs == {"units": "counts", "machine": "one"}
 
 
 def test_different_axes_meet_on_the_common_range(tmp_path):
