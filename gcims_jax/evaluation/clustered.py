@@ -22,6 +22,7 @@ class Estimate(NamedTuple):
         that may be, which is all of the record's.
       degrees: of freedom of the variance.
       size: records or groups tested, fewer where their weights differ (Kish): 1 / sum of squared weights.
+      largest: mean value of a record or group, the one furthest from 0.
     """
 
     mean: float
@@ -29,6 +30,7 @@ class Estimate(NamedTuple):
     persistent: float
     degrees: float
     size: float
+    largest: float
 
 
 class _Clusters(NamedTuple):
@@ -87,17 +89,20 @@ def estimate(
     record_M = np.unique(np.broadcast_to(groups_N, value_RxN.shape)[used_RxN], return_inverse=True)[1]
     model_M = np.unique(model_RxN[used_RxN], return_inverse=True)[1]
     cells_C, cell_M = np.unique(record_M * (model_M.max() + 1) + model_M, return_inverse=True)
-    size = 1.0 / float(np.sum(np.bincount(record_M, weight_M) ** 2))
+    weight_G = np.bincount(record_M, weight_M)
+    size = 1.0 / float(np.sum(weight_G**2))
+    largest = float(np.max(np.abs(np.bincount(record_M, weight_M * value_RxN[used_RxN]) / weight_G)))
     if record_M.max() == 0:
-        return Estimate(mean, np.nan, np.nan, 0.0, size)
+        return Estimate(mean, np.nan, np.nan, 0.0, size, largest)
     record, model, cell = (_clusters(score_M, weight_M, code_M) for code_M in (record_M, model_M, cell_M))
     persistent = _persistent(record, cells_C // (model_M.max() + 1), np.bincount(cell_M, score_M))
     extra = model.variance - cell.variance
     if not extra > 0.0:
-        return Estimate(mean, record.variance, persistent, record.degrees, size)
+        return Estimate(mean, record.variance, persistent, record.degrees, size, largest)
     variance = record.variance + extra
     spread = record.variance**2 / record.degrees + model.variance**2 / model.degrees
-    return Estimate(mean, variance, persistent, float(np.clip(variance**2 / spread, 1.0, record.degrees)), size)
+    degrees = float(np.clip(variance**2 / spread, 1.0, record.degrees))
+    return Estimate(mean, variance, persistent, degrees, size, largest)
 
 
 def _per_record(name: str, values_N: np.ndarray, value_RxN: np.ndarray) -> np.ndarray:

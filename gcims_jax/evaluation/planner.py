@@ -46,6 +46,7 @@ class Seen(NamedTuple):
       models_G: how many models answered each group.
       changed: groups with an answer that changed.
       spread: variance of a single answer's change.
+      largest: mean change of a group, the one furthest from 0; 1 where none changed.
       design: of the cross-validation.
     """
 
@@ -54,6 +55,7 @@ class Seen(NamedTuple):
     models_G: np.ndarray
     changed: int
     spread: float
+    largest: float
     design: Design
 
 
@@ -67,6 +69,7 @@ class Components(NamedTuple):
       spread: of a single answer's change.
       share: of groups in that spread; 1 where every record is its own.
       gain: that was seen.
+      largest: mean change of a group, the one furthest from 0.
       persists: variance that each further point of gain brings to what persists, over that point and ``share``.
     """
 
@@ -76,6 +79,7 @@ class Components(NamedTuple):
     spread: float
     share: float
     gain: np.ndarray | float
+    largest: float
     persists: float
 
 
@@ -102,13 +106,16 @@ def see(gain_RxN: np.ndarray, model_RxN: np.ndarray, groups_N: np.ndarray | None
     np.add.at(score_GxJ, (group_M, model_M), weight_M * deviation_M)
     answered_GxJ[group_M, model_M] = True
     repeats = float(np.mean(count_N[count_N > 0]))
-    size = 1.0 / float(np.sum(np.bincount(group_M, weight_M) ** 2))
+    weight_G = np.bincount(group_M, weight_M)
+    size = 1.0 / float(np.sum(weight_G**2))
+    largest = float(np.max(np.abs(np.bincount(group_M, weight_M * gain_M) / weight_G)))
     return Seen(
         gain,
         score_GxJ,
         answered_GxJ.sum(axis=1),
         len(np.unique(group_M[gain_M != 0.0])),
         float(np.sum(weight_M * deviation_M**2)),
+        largest or 1.0,
         Design(size, shape[1] / repeats, repeats),
     )
 
@@ -146,6 +153,7 @@ def components(seen: Seen, draws: int = 0, *, before: bool = False) -> Component
         seen.spread,
         float(np.mean(single_B)) / max(seen.spread, 1e-300),
         seen.gain + drawn_BxG @ sum_G,
+        seen.largest,
         PERSISTS_AFTER,
     )
     if before:
@@ -179,7 +187,7 @@ def error(found: Components, design: Design, gain: np.ndarray | float = 0.0) -> 
     spread = record**2 / max(size - 1.0, 1.0) + np.where(shared > 0.0, model**2, 0.0) / max(folds * repeats - 1.0, 1.0)
     most = max(size - 1.0, 1.0)
     degrees = np.clip((record + shared) ** 2 / np.maximum(spread, 1e-300), 1.0, most)
-    least = (1.0 - 0.025 ** (1.0 / size)) / stats.t.ppf(0.975, degrees)
+    least = np.maximum(found.largest, gain) * (1.0 - 0.025 ** (1.0 / size)) / stats.t.ppf(0.975, degrees)
     deciding = np.maximum(np.sqrt(record + shared + verdict.TRAINING * persistent), least)
     return Error(deciding, degrees, np.sqrt(record + shared))
 

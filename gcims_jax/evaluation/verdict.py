@@ -49,7 +49,8 @@ def decide(
 
     The variance is that of ``clustered.estimate`` and ``TRAINING`` times the part of it that persists between models; the
     interval is Student's. A few answers none of which changes are no proof that none would: the interval reaches at least as
-    far as n unchanged records allow, 1 - 0.025 ** (1 / n), which is about 3.7 / n (Clopper & Pearson 1934).
+    far as n unchanged records or groups allow, 1 - 0.025 ** (1 / n), which is about 3.7 / n (Clopper & Pearson 1934), times
+    the largest change of a record or group that was seen, or that the score allows where none was.
 
     Args:
       gain_RxN: per repeat and held-out record, right with minus right without, or another score's difference; NaN where
@@ -74,7 +75,8 @@ def decide(
         )
     found = clustered.estimate(gain_RxN, model_RxN, groups_N, weights_N)
     student = float(stats.t.ppf(0.975, max(found.degrees, 1.0)))
-    unseen = (high - low) / 2.0 * (1.0 - 0.025 ** (1.0 / found.size)) if np.isfinite(high - low) else 0.0
+    change = min(found.largest, (high - low) / 2.0) or (high - low) / 2.0
+    unseen = change * (1.0 - 0.025 ** (1.0 / found.size)) if np.isfinite(high - low) else 0.0
     error = max(float(np.sqrt(found.variance + TRAINING * found.persistent)), unseen / student)
     if not (error > 0.0 and found.degrees > 0.0):
         # A single group, or a score without limits that never changed: nothing to estimate an error from.

@@ -254,3 +254,16 @@ def test_chance_is_an_answer_that_knows_nothing_of_the_labels():
 def test_bad_input_is_refused(arguments, options, message):
     with pytest.raises(InputError, match=message):
         decide(*arguments, **options)
+
+
+def test_groups_whose_answers_changed_little_may_be_told_apart_though_they_are_few():
+    """Eight batches that all gain a fifth of their answers: what was seen to change bounds what may have gone unseen."""
+    rng = np.random.default_rng(0)
+    gain = (rng.random((3, 96)) < 0.2).astype(float)
+    groups, models = np.arange(96) % 8, np.arange(3)[:, None] * 4 + np.arange(96) % 8 // 2
+    assert decide(gain, models, groups).word == "helps"
+    # A single change among so many records leaves it open what others would do, and none leaves all open.
+    single, none = np.zeros((3, 96)), np.zeros((3, 96))
+    single[:, 0] = 1.0
+    assert decide(single, models, groups).word == "cannot tell"
+    assert decide(none, models, groups).ci95[1] == pytest.approx(1 - 0.025 ** (1 / 8))
