@@ -253,6 +253,18 @@ def test_the_first_file_may_be_the_short_one(tmp_path, low):
     assert records.shape == (3, 9, 14) and not any(name.endswith(str(low)) for name in records.names)
 
 
+def test_ranges_of_one_value_are_one_value(tmp_path, capsys):
+    """Axes of one length that begin at different times."""
+    for i in range(4):
+        slow = Axis("retention_time", "s", 0.1 * i + np.arange(9) * 0.5)
+        values = np.random.default_rng(i).normal(size=(1, 9, 14))
+        path = tmp_path / ("a", "b")[i % 2] / f"{i}.nc"
+        path.parent.mkdir(exist_ok=True)
+        io.write(Records(values, slow, Axis("drift_time", "ms", np.arange(14) * 0.1), labels=["?"]), path)
+    scan_of(tmp_path)
+    assert "axes of 9 points and steps of 0.5;" in capsys.readouterr().out
+
+
 def test_messages_show_plain_names(tmp_path):
     records = make_records()
     values = records.values.copy()
