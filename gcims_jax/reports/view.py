@@ -164,15 +164,17 @@ def gather(real: Records, synthetic: Records | None, plan: Plan) -> dict[str, An
 
 
 def _top(real: Records, low: float, high: float) -> float:
-    """Where linear colours end, so that small peaks are seen beside the reactant ion peak."""
+    """Where linear colours end: at the tallest peak beside the reactant ion peak, which would take all colours for itself."""
+    if real.shape[1] < 3:
+        return high
     some = real.values[np.unique(np.linspace(0, len(real) - 1, min(len(real), 24)).astype(int))]
-    top = float(np.median([np.quantile(record_RxT, 0.998) for record_RxT in some]))
-    rounded = float(f"{top:.1e}")
-    return rounded if low < rounded < high else high
+    risen = [float(np.max(record_RxT - np.median(record_RxT, axis=0))) for record_RxT in some]
+    top = float(f"{np.median(some[0]) + np.median(risen):.1e}")
+    return top if low < top < high else high
 
 
 def _tallest(real: Records, plan: Plan) -> list[int]:
-    """Block where the first record of the first class rises most above the median of its chromatogram: its tallest peak."""
+    """Block where the first record of the first class rises most above the median of its chromatogram."""
     first = int(np.flatnonzero(real.labels == real.classes[0])[0])
     means_RxT = _means(real.values[first], plan)
     if len(means_RxT) > 2:

@@ -9,10 +9,10 @@ PAGE = """<!DOCTYPE html>
 <style>
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; margin: .8rem 1.2rem; }
 h1 { font-size: 1.2rem; margin: 0 0 .5rem; }
-form { display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; align-items: end; }
+form { display: flex; flex-wrap: wrap; gap: .4rem .9rem; align-items: end; }
 label, fieldset { font-size: .8rem; color: #555; border: 0; padding: 0; margin: 0; }
-select, input[type=number] { display: block; font: inherit; font-size: .95rem; color: #222; padding: .15rem .3rem; max-width: 19rem; }
-input[type=number] { width: 6.5rem; }
+select, input[type=number] { display: block; font: inherit; font-size: .95rem; color: #222; padding: .15rem .3rem; max-width: 16rem; }
+input[type=number] { width: 5.6rem; }
 #maps { height: 54vh; min-height: 380px; } #lines { height: 31vh; min-height: 230px; }
 #note { font-size: .85rem; margin: .4rem 0 0; min-height: 1.3em; }
 .box { display: inline-block; width: .8em; height: .8em; border: 1px solid #555; vertical-align: -1px; }
@@ -55,7 +55,7 @@ const floor = Math.max(D.low, D.high / 1000);  // logarithmic colours cover thre
 // Names may hold any sign; the plotting library reads tags in texts.
 const plain = text => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const short = text => text.length <= 36 ? text : text.slice(0, 17) + "…" + text.slice(-18);
-const number = v => v.toLocaleString("en", {maximumSignificantDigits: 5});
+const number = v => v.toLocaleString("en", {maximumSignificantDigits: 5}).replace("-", "−");
 const measure = (v, unit) => number(v) + (unit ? " " + unit : "");
 const percent = share => share < 1e-4 ? "less than 0.01 %" : number(Number((100 * share).toPrecision(2))) + " %";
 
@@ -256,7 +256,8 @@ $("scale").addEventListener("change", () => { state.log = $("scale").value === "
 $("top").addEventListener("change", () => { colours_end(Number($("top").value)); draw(); });
 for (const id of ["slow", "fast"]) $(id).addEventListener("change", () => {
   $("fixed").checked = true;
-  cursor(nearest(D.slow.centres, Number($("slow").value)), nearest(D.fast.centres, Number($("fast").value)));
+  [state.i, state.j] = [["slow", D.slow], ["fast", D.fast]].map(([box, axis]) => nearest(axis.centres, Number($(box).value)));
+  trace();
 });
 </script></body></html>
 """
