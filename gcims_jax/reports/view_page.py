@@ -30,13 +30,13 @@ th, td { border-bottom: 1px solid #ddd; padding: .15rem .6rem; text-align: left;
 <label><span id="top_name"></span><input id="top" type="number" step="any"></label>
 <label><span id="fast_name"></span><input id="fast" type="number" step="any"></label>
 <label><span id="slow_name"></span><input id="slow" type="number" step="any"></label>
-<label><input id="fixed" type="checkbox"> cursor stays (click on a map)</label>
+<label title="a click on a map does the same"><input id="fixed" type="checkbox"> cursor stays</label>
 </form>
 <p id="note"></p>
 <div id="maps"></div>
 <div id="lines"></div>
 <details open><summary>What is shown</summary>
-<p>Drag zooms, the wheel zooms, a double click goes back. The maps move together, and the curves with them. Grey: nothing was measured there.</p>
+<p>Drag zooms, the wheel zooms, a double click goes back. The cursor follows the mouse until a click, and again after the next. The maps move together, and the curves with them. Grey: nothing was measured there.</p>
 <p id="range"></p>
 %ABOUT%
 </details>
