@@ -53,6 +53,7 @@ def write(path: Path, real: Records, synthetic: Records | None = None, *, source
       InputError: the plotting library is not installed, another grid, another unit, unknown classes.
     """
     library = need("plotly.offline", "view", "view").get_plotlyjs()
+    measured = real.shape[1:]
     if synthetic is not None:
         real = matched(real, synthetic)
     plan = choose_plan(real, synthetic)
@@ -60,7 +61,7 @@ def write(path: Path, real: Records, synthetic: Records | None = None, *, source
     title = "Real and synthetic records" if synthetic is not None else "Records"
     parts = {
         "TITLE": html.escape(f"{title}: {', '.join(filter(None, sources))}".removesuffix(": ")),
-        "ABOUT": _about(real, synthetic, plan, sources),
+        "ABOUT": _about(real, synthetic, plan, sources, measured),
         "DATA": json.dumps(content, allow_nan=False).replace("<", "\\u003c"),
         "LIBRARY": library,
     }
@@ -262,7 +263,9 @@ def _text(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-def _about(real: Records, synthetic: Records | None, plan: Plan, sources: tuple[str, str]) -> str:
+def _about(
+    real: Records, synthetic: Records | None, plan: Plan, sources: tuple[str, str], measured: tuple[int, ...]
+) -> str:
     """What is on the page and what was left out, as HTML."""
     sentences = []
     for what, records, source in (("Real", real, sources[0]), ("Synthetic", synthetic, sources[1])):
@@ -272,6 +275,9 @@ def _about(real: Records, synthetic: Records | None, plan: Plan, sources: tuple[
             name = f" in {source}" if source else ""
             sentences.append(f"{what}: {counted(len(records), 'record')}{name}, {r} × {t} points, {kinds}.")
     r, t = real.shape[1:]
+    if measured != (r, t):
+        text = f"Real records have {measured[0]} × {measured[1]} points; shown is the cutout that synthetic ones have."
+        sentences.append(text)
     a, b = math.ceil(r / len(plan.slow_R)), math.ceil(t / len(plan.fast_T))
     if a * b > 1:
         sentences.append(

@@ -36,7 +36,8 @@ th, td { border-bottom: 1px solid #ddd; padding: .15rem .6rem; text-align: left;
 <div id="maps"></div>
 <div id="lines"></div>
 <details open><summary>What is shown</summary>
-<p>Drag zooms, the wheel zooms, a double click goes back. The cursor follows the mouse until a click, and again after the next. The maps move together, and the curves with them. Grey: nothing was measured there.</p>
+<p>Drag zooms, the wheel zooms, a double click goes back. The cursor follows the mouse until a click, and again after the next.
+The maps move together, and the curves with them. Grey: nothing was measured there.</p>
 <p id="range"></p>
 %ABOUT%
 </details>

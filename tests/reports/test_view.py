@@ -90,6 +90,7 @@ def values(record, shape):
 def test_embedded_values_are_those_of_the_records(tmp_path, pair):
     real, made = pair
     view.write(tmp_path / "p.html", real, made, sources=("real.nc", "made.nc"))
+    assert "Real records have 9 × 14 points; shown is the cutout" in (tmp_path / "p.html").read_text()
     found = content(tmp_path / "p.html")
     assert found["classes"] == ["class_0", "class_1"] and found["value"] == "intensity [counts]"
     assert [r["name"] for r in found["real"][0]] == [*real.names[:5], "mean of all 5 records"]
