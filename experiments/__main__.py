@@ -15,6 +15,7 @@ COMMANDS = {
     "ingest": ("ingest", "main", "a folder of instrument files of any number into one store"),
     "plan": ("plan", "main", "what gain your records could show, before anything is trained"),
     "simulate": ("simulate", "main", "simulated records into a file"),
+    "view": ("view", "main", "a page to look at records with the mouse, real beside synthetic"),
     "version": ("version", "main", "versions and the device"),
 }
 HELP = "\n".join(

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from gcims_jax.evaluation import scoring, splits
+from gcims_jax.evaluation import choice, scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import Candidate, Dose
 from gcims_jax.records import Records
@@ -23,20 +21,22 @@ def run(job: Job) -> str:
         synthetic.write(job, records)
         written.append(
             f"synthetic.nc: {len(records)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the training "
-            "parts."
+            "part of the first fold."
         )
 
     return "\n".join([studies.leaderboard(job, write), *written])
 
 
 def choose(job: Job, folds: Sequence[FoldAnswers]) -> tuple[Candidate, Dose]:
-    """The generator and dose with the best inner score, mean over folds, with whichever classifier; copies where there is no other."""
+    """The generator and dose that the first fold's training part finds best, with whichever classifier.
+
+    Its held-out records have no say: they may test what is trained on these records. Copies where there is no other.
+    """
     candidates = {c.name: c for c in studies.candidates_of(job) if c.generator}
     made = [name for name, candidate in candidates.items() if not candidate.is_plain] or list(candidates)
-    rows = folds[0].rows  # in the same order in every fold
+    rows, inner = folds[0].rows, folds[0].inner
     fitting = [i for i, row in enumerate(rows) if row["candidate"] in made]
-    score_C = np.mean([answers.inner.scores() for answers in folds if answers.inner is not None], axis=0)
-    best = rows[fitting[int(np.argmax(score_C[fitting]))]]
+    best = rows[fitting[0] if inner is None else choice.best(inner, fitting, ())]
     return candidates[best["candidate"]], dose_of(best)
 
 

@@ -1,9 +1,8 @@
 """Repeats by need: a run with ``protocol.budget_minutes`` ends when they are over, or when more repeats cannot change the word."""
 
-import os
 from collections.abc import Callable, Sequence
 
-from gcims_jax.evaluation import repeats, verdict
+from gcims_jax.evaluation import repeats, study, verdict
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers
 
 from .settings import Setup
@@ -37,7 +36,7 @@ def affordable(setup: Setup, answers: Sequence[FoldAnswers]) -> int:
     """Repeats that the budget allows, one at least and those that were asked for at most, by the seconds of the first."""
     first = [fold.cells for fold in answers if fold.fold.repeat == 0]
     # The candidates of a fold run side by side, a thread each.
-    threads = min(len(first[0]), len(os.sched_getaffinity(0)))
+    threads = min(len(first[0]), study.cores())
     seconds = sum(cell["wall_seconds"] for cells in first for cell in cells) / threads
     asked = 1 + setup.folds[-1].repeat
     return max(1, min(asked, int(60.0 * setup.budget_minutes / max(seconds, 1e-9))))

@@ -1,5 +1,6 @@
 """How often the verdict says "helps" on data sets where nothing helps, and how often where something does."""
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +43,8 @@ def run(job: Job) -> str:
     settings += [Setting(path, "svm", 120, options["folds"], 3) for path in options["files"]]
     lines = []
     for setting, kinds in tqdm(calibration.plan(settings, options["ratios"]), desc="settings"):
-        name = "_".join([Path(setting.source).stem, *map(str, setting[1:])])
+        about = hashlib.sha256(setting.source.encode()).hexdigest()[:6]  # two files may have one name
+        name = "_".join([Path(setting.source).stem, about, *map(str, setting[1:])])
         path = job.workdir / "checkpoints" / f"{name}.json"
         lines += kept(path, lambda: {"lines": _lines(setting, kinds, options, job.setup.seed)})["lines"]  # noqa: B023
     job.timed("study", start)

@@ -145,10 +145,10 @@ def prepare(config: ConfigDict) -> Setup:
 def _folds(config: ConfigDict, labels_N: np.ndarray, groups_N: np.ndarray) -> list[Fold]:
     if config.protocol.leave_one_group_out:
         return leave_one_group_out(labels_N, groups_N)
-    if config.protocol.train_per_class:
-        few, draws = config.protocol.train_per_class, config.protocol.repeats or 1
-        return few_per_class(labels_N, groups_N, each=few, draws=draws, seed=config.seed)
     repeats = config.protocol.repeats or (MOST_REPEATS if config.protocol.budget_minutes else 1)
+    if config.protocol.train_per_class:
+        few = config.protocol.train_per_class
+        return few_per_class(labels_N, groups_N, each=few, draws=repeats, seed=config.seed)
     folds = possible_folds(groups_N, config.protocol.folds)
     if folds < config.protocol.folds:
         print(f"{folds} groups that stay together: {folds} folds instead of {config.protocol.folds}", flush=True)

@@ -3,13 +3,14 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import is_classifier
 
-from gcims_jax import parts
+from gcims_jax import options, parts
 from gcims_jax.errors import InputError, suggest
 from gcims_jax.evaluation import predictions, study
 from gcims_jax.evaluation.answers import truth_of
@@ -160,7 +161,14 @@ def evaluate(
     """
     start = time.perf_counter()
     check_records(records, "evaluate")
-    number = as_int(seed)
+    number = as_int(seed) % 2**31  # folds count on from it, for libraries that take no more
+    given = {"folds": folds, "repeats": repeats, "inner_splits": inner_splits}
+    counts = options.read("evaluate", {name: options.count(1, 10**6) for name in given}, given)
+    folds, repeats, inner_splits = (counts[name] for name in given)
+    ratios = [ratios] if isinstance(ratios, (int, float, str)) else list(ratios)
+    rule = {"ratios": options.number(0, 10**6, above=True)}
+    ratios = [options.read("evaluate", rule, {"ratios": ratio})["ratios"] for ratio in ratios]
+    modes = [modes] if isinstance(modes, str) else list(modes)
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
     what = study.Study(
@@ -203,16 +211,22 @@ def _candidates(given: Any, compression: scale.Compression) -> tuple[Candidate, 
             with contextlib.suppress(InputError):
                 able.append(on_grid(parse_candidate(name), compression))
         return tuple(able)
+    if not isinstance(given, (str, Candidate, Iterable)):
+        raise InputError(f"candidates: expected names such as 'tuned_warp' or 'warp:size=2', got {given!r}")
     named = [given] if isinstance(given, (str, Candidate)) else list(given)
     found = [parse_candidate(one) if isinstance(one, str) else one for one in named]
     if wrong := [one for one in found if not isinstance(one, Candidate)]:
         raise InputError(f"candidates: expected names such as 'tuned_warp' or 'warp:size=2', got {wrong[0]!r}")
-    return tuple(on_grid(one, compression) for one in dict.fromkeys(found) if one != PLAIN)
+    distinct = [on_grid(one, compression) for one in dict.fromkeys(found) if one != PLAIN]
+    if len({one.name for one in distinct}) < len(distinct):
+        raise InputError(f"candidates: expected different names, got {[one.name for one in distinct]}; rename one")
+    return tuple(distinct)
 
 
 def _classifiers(given: Any) -> tuple[ClassifierConfig, ...]:
     """Names and estimators as configurations; estimators of one class are told apart by number."""
-    given = [given] if isinstance(given, str) or hasattr(given, "fit") else list(given)
+    single = isinstance(given, (str, ClassifierConfig)) or hasattr(given, "fit") or not isinstance(given, Iterable)
+    given = [given] if single else list(given)
     found: dict[str, ClassifierConfig] = {}
     for one in given:
         if isinstance(one, ClassifierConfig):
@@ -224,13 +238,14 @@ def _classifiers(given: Any) -> tuple[ClassifierConfig, ...]:
                     + suggest(one, CLASSIFIERS)
                 )
             found[one] = ClassifierConfig(one)
-        elif hasattr(one, "fit") and hasattr(one, "predict") and hasattr(one, "get_params"):
+        elif not isinstance(one, type) and hasattr(one, "fit") and hasattr(one, "get_params") and is_classifier(one):
             kind = type(one).__name__
             same = sum(name.split(" ")[0] == kind for name in found)
             name = f"{kind} {same + 1}" if same else kind
             found[name] = ClassifierConfig(name, estimator=one)
         else:
             raise InputError(
-                f"classifiers: expected names or estimators of scikit-learn, with fit and predict, got {type(one).__name__}"
+                "classifiers: expected names or classifiers of scikit-learn, as in SVC(), got "
+                f"{f'the class {one.__name__}; call it' if isinstance(one, type) else type(one).__name__}"
             )
     return tuple(found.values())

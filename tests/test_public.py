@@ -9,8 +9,9 @@ import jax
 import numpy as np
 import pytest
 from conftest import make_records
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.svm import SVC
 
 import gcims_jax as gj
 from configs import augment as recipe
@@ -255,3 +256,19 @@ def test_candidates_are_those_that_can_work_on_the_grid():
     with pytest.raises(gj.InputError, match="two axes"):
         gj.evaluate(gj.Records.from_arrays(x_NxT, y_N), "latent_rda")
     assert gj.fit(gj.Records.from_arrays(x_NxT, y_N)).generator == "tuned_warp"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 2.5}, "evaluate.folds: expected a whole number"),
+        ({"ratios": "x"}, "evaluate.ratios: expected a number above 0"),
+        ({"candidates": 5}, "candidates: expected names"),
+        ({"classifiers": SVC}, "got the class SVC; call it"),
+        ({"classifiers": LinearRegression()}, "classifiers of scikit-learn.*LinearRegression"),
+    ],
+)
+def test_wrong_arguments_of_evaluate_are_one_message(options, message):
+    records = gj.Records.from_arrays(np.random.default_rng(0).normal(size=(12, 4, 6)), [0, 1] * 6)
+    with pytest.raises(gj.InputError, match=message):
+        gj.evaluate(records, **{"candidates": "mix", **options})

@@ -49,12 +49,17 @@ def gather(splits: Sequence[Mapping[str, Any]]) -> Inner | None:
 
 
 def spread(inner: Inner, row: int, other: int) -> tuple[float, float]:
-    """How much better one row is than another inside, and the standard error of that, clustered by group."""
+    """How much better one row is than another inside, and the standard error of that, clustered by group.
+
+    The error is infinite where a single group changes: what one group does says nothing of the next.
+    """
     change_M = inner.right_CxM[row] - inner.right_CxM[other]
     gain = float(change_M @ inner.weight_M)
+    if len(np.unique(inner.group_M[change_M != 0.0])) < 2:
+        return gain, np.inf if np.any(change_M) else 0.0
     sums_G = np.bincount(inner.group_M, inner.weight_M * (change_M - gain))
     count = len(sums_G)
-    return gain, float(np.sqrt(np.sum(sums_G**2) * count / max(count - 1, 1)))
+    return gain, float(np.sqrt(np.sum(sums_G**2) * count / (count - 1)))
 
 
 def best(inner: Inner, rows: Sequence[int], plain: Sequence[int]) -> int:
@@ -69,7 +74,7 @@ def lean(inner: Inner, rows: Sequence[int], plain: Sequence[int], errors: float 
         return favourite
     fallback = best(inner, plain, plain)
     gain, error = spread(inner, favourite, fallback)
-    return favourite if gain > errors * error else fallback
+    return favourite if gain > errors * error * (1.0 + 1e-9) else fallback  # equal but for rounding is not more
 
 
 def bagged(inner: Inner, rows: Sequence[int], plain: Sequence[int]) -> int:

@@ -231,6 +231,7 @@ def pairs(
         for first, second in itertools.combinations(mine, 2):
             names = tuple(", ".join(part for part in name[1:] if part != "–") for name in (first, second))
             compared = comparison(folds, chosen[first], chosen[second], truth, names=names, leaks=leaks)
+            del compared["sentence"]  # which is about synthetic records against none
             result.append({"classifier": classifier, "comparison": compared})
             gains.append(verdict.gains(chosen[first].predicted_RxN, chosen[second].predicted_RxN, truth.labels_N))
     _adjust([pair["comparison"] for pair in result], gains, truth)
@@ -277,6 +278,7 @@ def context(
         "augmented": scores(folds, augmented, truth),
         "plain_chosen": counted([_name(row) for row in plain.rows]),
         "augmented_chosen": counted([_name(row) for row in augmented.rows]),
+        "generators_chosen": counted([_name(row) for row, used in zip(augmented.rows, changed, strict=True) if used]),
         "folds_with_generator": int(sum(made)),
         "folds_changed": int(sum(changed)),
         "comparison": compared,

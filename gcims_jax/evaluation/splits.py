@@ -147,8 +147,12 @@ def train_test_split(records: Records, *, test_size: float = 0.25, seed: Any = 0
     >>> gj.train_test_split(records, test_size=0.5)[0].class_counts()
     {0: 2, 1: 2}
     """
-    if not 0.0 < test_size < 1.0:
-        raise InputError(f"test_size: expected a share of the records above 0 and below 1, got {test_size}")
+    if not isinstance(records, Records):
+        raise InputError(
+            f"train_test_split: expected Records, got {type(records).__name__}; make them with Records.from_arrays"
+        )
+    if not isinstance(test_size, (int, float)) or not 0.0 < test_size < 1.0:
+        raise InputError(f"test_size: expected a share of the records above 0 and below 1, got {test_size!r}")
     part = from_records(records)
     for k, name in enumerate(records.classes.tolist()):
         if len(np.unique(part.groups_N[part.labels_N == k])) < 2:
@@ -203,7 +207,7 @@ def few_per_class(labels_N: np.ndarray, groups_N: np.ndarray, *, each: int, draw
         if each < 2 or np.any(have_K < each) or np.any(left_K == 0):
             raise InputError(
                 f"protocol.train_per_class: expected 2 or more training records of a class and groups left to test on, got {each} "
-                f"and a class with {counted(np.min(np.bincount(class_N)), 'record')} in {counted(len(groups), 'group')}; take fewer a class"
+                f"and a class with {counted(np.min(np.bincount(class_N)), 'record')} in {counted(len(groups), 'group')}; take another number"
             )
         folds.append(Fold(draw, 0, train, test))
     return folds
@@ -238,8 +242,13 @@ def inner_splits(train: Part, splits: int, seed: int) -> list[tuple[Part, Part]]
     for learn, choose in pairs[:splits]:
         # A class that is left out of what is learned from cannot be predicted, and tells nothing about a candidate.
         choose = choose[np.isin(train.labels_N[choose], train.labels_N[learn])]
-        if len(learn) and len(choose):
+        if len(np.unique(train.labels_N[learn])) > 1 and len(choose):
             result.append((train.take(learn), train.take(choose)))
+    if not result:
+        raise InputError(
+            f"inner splits: expected a training part that can be split with 2 classes or more to learn from, got {len(train)} "
+            f"records in {len(np.unique(train.groups_N))} groups; measure more groups of each class, or take fewer folds"
+        )
     return result
 
 

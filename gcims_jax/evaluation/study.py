@@ -147,7 +147,7 @@ def score_folds(
             remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
             score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
             # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-            with threadpool_limits(1), ThreadPoolExecutor(_cores()) as pool:
+            with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:
                 futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
                 for done in as_completed(futures):
                     cells[futures[done].name, index] = done.result()
@@ -175,7 +175,7 @@ def _scorer(
     )
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -38,7 +38,7 @@ def split_groups(
         own_G = rng.permutation(np.flatnonzero(main_G == k))
         first = int(rng.integers(splits))
         for g in own_G[np.argsort(-size_G[own_G], kind="stable")]:
-            load_S = np.roll(held_SxK @ share_GxK[g] / share_S, -first)
+            load_S = np.roll((held_SxK + records_GxK[g]) @ share_GxK[g] / share_S, -first)
             split_G[g] = (first + int(load_S.argmin())) % splits
             held_SxK[split_G[g]] += records_GxK[g]
     return split_G[group_N]

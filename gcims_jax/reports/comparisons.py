@@ -103,9 +103,9 @@ def terms(cautious: Mapping[str, Any] | None) -> str:
     """What the words mean, and the cautious test beside."""
     text = (
         "“Helps” and “hurts”: the 95 % interval of the change lies on one side of zero. “No difference”: it lies within one "
-        "point of zero. “Cannot tell”: neither. The interval allows for records that are answered again and again, for groups "
-        "and for answers of one fitted model, which share its luck. Adjusted p-values allow for the number of comparisons on "
-        "this page."
+        "point of zero, whichever side. “Cannot tell”: neither. The interval allows for records that are answered again and again, for groups "
+        "and for answers of one fitted model, which share its luck. Adjusted p-values allow for the number of lines of "
+        "a score, or of pairs."
     )
     if cautious is not None:
         text += (

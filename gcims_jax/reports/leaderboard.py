@@ -33,17 +33,18 @@ def sentence(summary: Summary) -> str:
     context = summary["context"]
     compared = context["comparison"]
     plain, augmented = (100 * context[side]["accuracy"]["mean"] for side in ("plain", "augmented"))
-    mostly = {side: next(iter(context[f"{side}_chosen"])) for side in ("plain", "augmented")}
+    plain_name = next(iter(context["plain_chosen"]))
+    generator = next(iter(context["generators_chosen"]), "")
     if summary["banner"]:
         advice = summary["banner"]
     elif not context["folds_changed"]:
-        advice = f"No generator was chosen that changes anything: train without synthetic records ({mostly['plain']})."
+        advice = f"No generator was chosen that changes anything: train without synthetic records ({plain_name})."
     elif context["recommend"]:
-        advice = f"Augment: use {mostly['augmented']}."
+        advice = f"Augment: use {generator}."
     else:
-        advice = (
-            f"Augmentation is not recommended on this evidence: train without synthetic records ({mostly['plain']})."
-        )
+        advice = f"Augmentation is not recommended on this evidence: train without synthetic records ({plain_name})."
+    if compared["at_chance"]:
+        advice += results.AT_CHANCE
     parts = [
         f"The best without synthetic records scores {plain:.1f} %, the best with them {augmented:.1f} %, both chosen inside "
         f"among the same classifiers: {points(compared)} points, {compared['verdict']}. {advice}"
@@ -102,8 +103,8 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
         answer_block(summary),
         "<h2>Change on held-out real records</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy by generator"),
-        f"<p>Against the same classifier without synthetic records; mean over {summary['folds']} folds and 95 % interval. "
-        "Filled: what is left after adjusting for the number of candidates. The number of synthetic records and the "
+        "<p>Against the same classifier without synthetic records; mean over all held-out records and 95 % interval. "
+        "Filled: what is left after adjusting for the number of lines. The number of synthetic records and the "
         "settings of the classifier were chosen inside each training part.</p>",
         *[_table(summary, name) for name in classifiers_of(summary["lines"])],
         "<h2>Against the best without synthetic records</h2>",
@@ -154,9 +155,9 @@ def _table(summary: Summary, classifier: str) -> str:
 
 def _pairs(summary: Summary) -> str:
     """Pairs that differ after adjustment."""
-    differ = [pair for pair in summary["pairs"] if min(p_adjusted(pair["comparison"], s) for s in TITLES) <= 0.05]
+    differ = [pair for pair in summary["pairs"] if p_adjusted(pair["comparison"]) <= 0.05]
     if not differ:
-        return f"<p>No two of them can be told apart: {len(summary['pairs'])} pairs, p-values adjusted for their number.</p>"
+        return f"<p>No two of them can be told apart by accuracy: {len(summary['pairs'])} pairs, p-values adjusted for their number.</p>"
     rows = []
     for pair in sorted(differ, key=lambda pair: -abs(pair["comparison"]["delta_accuracy"])):
         compared, (first, second) = pair["comparison"], pair["comparison"]["arms"]

@@ -68,3 +68,11 @@ def test_noise_is_taken_for_a_gain_less_often_when_leaning():
         for name, rule in RULES.items():
             chosen[name] += rule(inner, range(9), [0]) != 0
     assert chosen["lean"] < 0.75 * chosen["best"]
+
+
+def test_a_single_group_or_record_is_no_evidence():
+    plain, more = np.zeros((2, 20))
+    more[0] = 1.0
+    for groups in (None, np.zeros(20, int), np.arange(20) // 10):
+        assert choice.lean(inner_of([plain, more], groups), [0, 1], [0]) == 0
+    assert choice.spread(inner_of([plain, plain]), 0, 1) == (0.0, 0.0)

@@ -129,3 +129,11 @@ def test_thinning_takes_so_many_of_each_class():
     np.testing.assert_array_equal(np.bincount(splits.thin(part, 3, 0).labels_N), [3, 3])
     assert splits.thin(part, 0, 0) is part
     assert not np.array_equal(splits.thin(part, 3, 0).names_N, splits.thin(part, 3, 1).names_N)
+
+
+def test_a_training_part_that_cannot_be_split_for_choosing_is_named():
+    part = parts.from_records(make_records(groups=["a"] * 12 + ["b"] * 8))
+    with pytest.raises(
+        InputError, match="inner splits: expected a training part .* 2 classes or more .* 20 records in 2 groups"
+    ):
+        splits.inner_splits(part, 3, 0)

@@ -18,7 +18,7 @@ from experiments.__main__ import main
 from gcims_jax import InputError, io
 from gcims_jax.records import Axis, Records
 
-COMMANDS = ("run", "augment", "inspect", "ingest", "plan", "simulate", "version")
+COMMANDS = ("run", "augment", "inspect", "ingest", "plan", "simulate", "view", "version")
 SMALL = ["--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8"]
 
 
@@ -68,7 +68,7 @@ def file(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["rnu"], "expected one of run, augment, inspect, ingest, plan, simulate, version, got 'rnu'; did you mean 'run'?"),
+        (["rnu"], "expected one of run, augment, inspect, ingest, plan, simulate, view, version, got 'rnu'; did you mean 'run'?"),
         (["run"], "--config: expected a recipe, for example --config quickstart, got none"),
         (["run", "--config", "quikstart"], "got 'quikstart'; did you mean 'quickstart'?"),
         (["run", "--config", "configs/fodler.py"], "got 'configs/fodler.py'; did you mean 'folder'?"),
@@ -292,7 +292,7 @@ def test_every_command_explains_itself(name, capsys):
     printed = capsys.readouterr().out
     assert printed.startswith(f"usage: python -m experiments.{name}") and f"gcims-jax {name}" in printed
     assert max(map(len, printed.splitlines())) < 140
-    if name not in ("simulate", "version"):
+    if name not in ("simulate", "view", "version"):
         assert "quickstart" in printed and "--group-column" in printed
 
 

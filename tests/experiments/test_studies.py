@@ -92,7 +92,8 @@ def config_of(path, **study):
 
 def test_what_registration_does_is_shown_and_measured(tmp_path):
     records = make_records((12, 8), r=16, t=20)
-    records.values[3] = 0.0  # a flat record
+    records.values[3] = 0.0  # a record that is all but flat
+    records.values[3, 0, 0] = 1e-6
     io.write(records, tmp_path / "records.nc")
     answer = registration_study.run(Job(settings.prepare(config_of(tmp_path / "records.nc")), tmp_path, {}, {}))
     results = json.loads((tmp_path / "results.json").read_text())
