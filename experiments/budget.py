@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from gcims_jax.evaluation import repeats, study, verdict
+from gcims_jax.evaluation import repeats, verdict
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers
 
 from .settings import Setup
@@ -13,7 +13,8 @@ def enough(
 ) -> bool:
     """Whether no further repeat is to be begun; asked after each.
 
-    It depends on kept answers alone, the seconds of the first repeat among them, so an interrupted run ends as it would have.
+    It depends on kept answers alone, the seconds of the first repeat among them. A fold that was interrupted counts what was left
+    of it.
 
     Args:
       setup: with the budget; without one all repeats are done.
@@ -35,8 +36,6 @@ def enough(
 def affordable(setup: Setup, answers: Sequence[FoldAnswers]) -> int:
     """Repeats that the budget allows, one at least and those that were asked for at most, by the seconds of the first."""
     first = [fold.cells for fold in answers if fold.fold.repeat == 0]
-    # The candidates of a fold run side by side, a thread each.
-    threads = min(len(first[0]), study.cores())
-    seconds = sum(cell["wall_seconds"] for cells in first for cell in cells) / threads
+    seconds = sum(cell["wall_seconds"] for cells in first for cell in cells)
     asked = 1 + setup.folds[-1].repeat
     return max(1, min(asked, int(60.0 * setup.budget_minutes / max(seconds, 1e-9))))

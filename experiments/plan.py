@@ -18,6 +18,7 @@ from absl import logging
 from ml_collections import ConfigDict
 from threadpoolctl import threadpool_limits
 
+from gcims_jax.errors import InputError
 from gcims_jax.evaluation import pilot, planner, splits
 from gcims_jax.evaluation.pilot import Pilot
 from gcims_jax.evaluation.planner import Design
@@ -37,6 +38,11 @@ def plan(config: ConfigDict) -> str:
     Raises:
       InputError: options or data that do not fit; fewer than 4 folds' worth of records.
     """
+    if config.protocol.train_per_class or config.experiment in settings.OWN_SPLITS:
+        raise InputError(
+            "plan: expected folds, which the planner reckons with, got protocol.train_per_class or an experiment with splits of its "
+            "own; leave it out, or take --config augment"
+        )
     setup = settings.prepare(config)
     job = Job(setup, Path(), {}, {})
     of = augmentation.plan_of(job) if config.experiment == "augmentation" else studies.plan_of(job, tuned=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gcims_jax.evaluation import predictions, results, study
+from gcims_jax.evaluation import class_size, predictions, results, study
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import PLAIN, Candidate
 from gcims_jax.evaluation.scoring import Plan
@@ -83,7 +83,7 @@ def minority(job: Job) -> str:
         leaks=bool(setup.banner),
     )
     plain = next(line for line in found if line["candidate"] == PLAIN.name)
-    lines = results.slopes(folds, setup.truth, found, dose)
+    lines = class_size.slopes(folds, setup.truth, found, dose)
     summary = {
         **_about(job),
         "classifier": setup.study.classifiers[0].name,

@@ -230,6 +230,8 @@ def _classifiers(given: Any) -> tuple[ClassifierConfig, ...]:
     found: dict[str, ClassifierConfig] = {}
     for one in given:
         if isinstance(one, ClassifierConfig):
+            if one.name in found:
+                raise InputError(f"classifiers: expected each name once, got {one.name!r} again; leave one out")
             found[one.name] = one
         elif isinstance(one, str):
             if one not in CLASSIFIERS:

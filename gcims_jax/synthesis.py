@@ -171,8 +171,14 @@ def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.Pr
     Raises:
       InputError: an unknown option, with the nearest name.
     """
+    if not isinstance(options, Mapping | None):
+        raise InputError(f"preprocess: expected options by name, as in {{'log': True}}, got {options!r}")
     options = dict(options or {})
     check_options("preprocess", PREPROCESS, options)
+    for name in ("slow_range", "fast_range"):
+        limits = options.get(name)
+        if limits is not None and not (isinstance(limits, (tuple, list)) and len(limits) == 2):
+            raise InputError(f"preprocess.{name}: expected (low, high) in the axis' unit, got {limits!r}")
     return automatic.for_grid(records.slow, records.fast, **options)
 
 

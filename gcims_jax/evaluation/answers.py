@@ -123,7 +123,7 @@ def in_order(folds: Sequence[FoldAnswers], of: Callable[[Row], Any]) -> list[Any
     return list(dict.fromkeys(of(row) for row in folds[0].rows))
 
 
-def counted(names: Sequence[str]) -> dict[str, int]:
+def tally(names: Sequence[str]) -> dict[str, int]:
     """How often each name stands in a list, most frequent first."""
     values, counts = np.unique(names, return_counts=True)
     return {str(values[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable")}

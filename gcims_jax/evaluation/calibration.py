@@ -15,9 +15,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gcims_jax import parts
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import classify, null_sets, splits, verdict
+from gcims_jax.evaluation import choice, classify, null_sets, splits, verdict
 from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.evaluation.null_sets import EXACT, NAMES, NULLS, REAL_NULLS, DataSet, Kind, Setting
+from gcims_jax.parts import Part
 
 SAYS = ("deciding test", "corrected t-test", "plain t-test over folds")
 SCORES = ("accuracy", "balanced_accuracy")
@@ -72,8 +73,9 @@ def trials(seed: int, setting: Setting, kinds: Sequence[Kind], wrong: float = 0.
         folds = splits.make_folds(data.labels_N, data.groups_N, folds=setting.folds, repeats=setting.repeats, seed=seed)
         gains = {kind: np.zeros((setting.repeats, len(data.labels_N))) for kind in mine}
         model_RxN = np.zeros((setting.repeats, len(data.labels_N)), int)
+        part = parts.from_arrays(data.x_NxRxT, data.labels_N, data.groups_N)
         for index, fold in enumerate(folds):
-            train, test = ((data.x_NxRxT[part], data.labels_N[part]) for part in (fold.train, fold.test))
+            train, test = part.take(fold.train), part.take(fold.test)
             found_K = _gains((seed, index), mine, setting, data, train, test, wrong)
             for kind, gain_M in zip(mine, found_K, strict=True):
                 gains[kind][fold.repeat, fold.test] = gain_M
@@ -83,17 +85,19 @@ def trials(seed: int, setting: Setting, kinds: Sequence[Kind], wrong: float = 0.
     return {kind: found[kind] for kind in kinds}
 
 
-def _right(
-    judge: str, train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], seed: int
-) -> np.ndarray:
-    """Whether the answer to each tested record is right, 1.0 or 0.0."""
+def _predicted(judge: str, train: Part, test: Part, seed: int) -> np.ndarray:
+    """The label that each tested record is given."""
     config = ClassifierConfig(judge, components=COMPONENTS, trees=TREES)
     with warnings.catch_warnings():
         # Partial least squares need not converge on components that are noise.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = classify.fit(config, parts.from_arrays(*train), seed)
-    answers = classify.answer(classifier, parts.from_arrays(*test), 1 + int(max(train[1].max(), test[1].max())))
-    return (answers.predicted_M == test[1]).astype(float)
+        classifier = classify.fit(config, train, seed)
+    return classify.answer(classifier, test, 1 + int(max(train.labels_N.max(), test.labels_N.max()))).predicted_M
+
+
+def _right(judge: str, train: Part, test: Part, seed: int) -> np.ndarray:
+    """Whether the answer to each tested record is right, 1.0 or 0.0."""
+    return (_predicted(judge, train, test, seed) == test.labels_N).astype(float)
 
 
 def _gains(
@@ -101,8 +105,8 @@ def _gains(
     kinds: Sequence[Kind],
     setting: Setting,
     data: DataSet,
-    train: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
+    train: Part,
+    test: Part,
     wrong: float,
 ) -> list[np.ndarray]:
     """Per kind and tested record: 1 if it is right with synthetic records only, -1 if only without, else 0.
@@ -132,34 +136,22 @@ def _gains(
     return result
 
 
-def _joined(
-    rng: np.random.Generator, kind: Kind, data: DataSet, train: tuple[np.ndarray, np.ndarray], wrong: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def _joined(rng: np.random.Generator, kind: Kind, data: DataSet, train: Part, wrong: float = 0.0) -> Part:
     """A training set and its synthetic records."""
-    synthetic = null_sets.synthesise(rng, kind, data, *train, wrong)
-    return np.concatenate([train[0], synthetic[0]]), np.concatenate([train[1], synthetic[1]])
+    made = null_sets.synthesise(rng, kind, data, train.x_NxRxT, train.labels_N, wrong)
+    return parts.join(train, parts.synthetic(*made, train.origin))
 
 
 def _chosen_inside(
-    rng: np.random.Generator,
-    kind: Kind,
-    setting: Setting,
-    data: DataSet,
-    train: tuple[np.ndarray, np.ndarray],
-    seed: int,
+    rng: np.random.Generator, kind: Kind, setting: Setting, data: DataSet, train: Part, seed: int
 ) -> Kind:
-    """Nothing, copies or class Gaussians, whichever is right most often in the held-out third of a training part."""
-    labels_N = train[1]
-    held_N = np.zeros(len(labels_N), bool)
-    for k in np.unique(labels_N):
-        own = np.flatnonzero(labels_N == k)
-        held_N[rng.permutation(own)[: max(1, len(own) // 3)]] = True
-    inner, held = (tuple(side[part] for side in train) for part in (~held_N, held_N))
+    """Nothing, copies or class Gaussians, as a run chooses: whole groups held out inside, leaning on plain."""
+    ((inner, held),) = splits.inner_splits(train, 1, seed)
     options = [Kind("permuted", 0.0), Kind("duplicated", kind.ratio), Kind("permuted", kind.ratio)]
-    scores = [float(_right(setting.judge, inner, held, seed).mean())]
-    for option in options[1:]:
-        scores.append(float(_right(setting.judge, _joined(rng, option, data, inner), held, seed).mean()))
-    return options[int(np.argmax(scores))]
+    sides = [inner, *(_joined(rng, option, data, inner) for option in options[1:])]
+    rows = [{"predicted_M": _predicted(setting.judge, side, held, seed)} for side in sides]
+    found = choice.gather([{"labels_M": held.labels_N, "groups_M": held.groups_N, "rows": rows}])
+    return options[choice.lean(found, range(3), range(2))]
 
 
 def truth(which: int, setting: Setting, kinds: Sequence[Kind], steps: int = 120, sets: int = 60) -> Truth:
@@ -196,7 +188,8 @@ def _fresh_gains(
 ) -> dict[Kind, dict[str, float]]:
     """Gain of one training set of a fold's size on fresh records."""
     train, test = null_sets.draw_fresh(seed, setting, tested)
-    sides = (train.x_NxRxT, train.labels_N), (test.x_NxRxT, test.labels_N)
+    # Fresh records are of samples and batches of their own, though these are numbered alike.
+    sides = parts.from_arrays(train.x_NxRxT, train.labels_N), parts.from_arrays(test.x_NxRxT, test.labels_N)
     weights_M = verdict.balance_weights(test.labels_N)
     found_K = _gains((*seed, 0), kinds, setting, train, *sides, wrong)
     return {
@@ -293,7 +286,7 @@ def share(count: int, of: int) -> dict[str, Any]:
     return {"count": count, "share": count / of, "ci95": (float(interval.low), float(interval.high))}
 
 
-def plan(settings: Sequence[Setting], ratios: Sequence[float]) -> list[tuple[Setting, list[Kind]]]:
+def conditions(settings: Sequence[Setting], ratios: Sequence[float]) -> list[tuple[Setting, list[Kind]]]:
     """What is tried in every setting: its nulls and, where the population is known, every planted ratio.
 
     Raises:

@@ -166,8 +166,10 @@ TRIED: dict[str, dict[str, Sequence[float]]] = {
 
 
 def tried(config: ClassifierConfig) -> list[ClassifierConfig]:
-    """The settings of a classifier among which a training part chooses."""
+    """The settings of a classifier among which a training part chooses; a cost that was given is kept."""
     settings = TRIED.get(config.name, {})
+    if config.cost and "cost" in settings:
+        return [config]
     return [dataclasses.replace(config, **{name: v}) for name, values in settings.items() for v in values] or [config]
 
 
@@ -248,6 +250,8 @@ def answer(judge: Learned, test: Part, n_classes: int, *, leaks: bool = False) -
         scores = estimator.decision_function(own_MxF)
         if scores.ndim == 1:  # two classes: the score of the second
             scores = np.stack([-scores, scores], axis=1)
+        elif getattr(estimator, "decision_function_shape", None) == "ovo":  # of pairs, which are no scores of classes
+            scores = np.asarray(predicted_M[:, None] == estimator.classes_, float)
     scores_MxK = np.full((len(test), n_classes), np.nan)
     scores_MxK[:, estimator.classes_] = scores
     return Answers(predicted_M, scores_MxK)

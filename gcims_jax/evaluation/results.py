@@ -1,13 +1,13 @@
 """The one summary: scores, comparisons and the verdict of whatever was scored, from kept answers alone."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gcims_jax.evaluation import metrics, multiple, planner, verdict
-from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose, counted, dose_of, in_order
+from gcims_jax.evaluation.answers import Chosen, FoldAnswers, Row, Truth, choose, dose_of, in_order, tally
 from gcims_jax.evaluation.splits import repeated
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -199,9 +199,9 @@ def lines(
                 "ratios": sorted({row["ratio"] for row in chosen.rows}),
                 "mean_ratio": float(np.mean([row["ratio"] for row in chosen.rows])),
                 "n_synthetic": float(np.mean([row["n_synthetic"] for row in chosen.rows])),
-                "settings": counted([row["setting"] for row in chosen.rows]),
+                "settings": tally([row["setting"] for row in chosen.rows]),
                 "changed_folds": int(sum(note["changes"] for note in notes)),
-                "notes": counted([note["text"] for note in notes if note["text"]]),
+                "notes": tally([note["text"] for note in notes if note["text"]]),
                 **scores(folds, chosen, truth),
                 "comparison": comparison(
                     folds, chosen, plain, truth, names=(first["candidate"], reference), leaks=leaks
@@ -276,9 +276,9 @@ def context(
     return {
         "plain": scores(folds, plain, truth),
         "augmented": scores(folds, augmented, truth),
-        "plain_chosen": counted([_name(row) for row in plain.rows]),
-        "augmented_chosen": counted([_name(row) for row in augmented.rows]),
-        "generators_chosen": counted([_name(row) for row, used in zip(augmented.rows, changed, strict=True) if used]),
+        "plain_chosen": tally([_name(row) for row in plain.rows]),
+        "augmented_chosen": tally([_name(row) for row in augmented.rows]),
+        "generators_chosen": tally([_name(row) for row, used in zip(augmented.rows, changed, strict=True) if used]),
         "folds_with_generator": int(sum(made)),
         "folds_changed": int(sum(changed)),
         "comparison": compared,
@@ -297,57 +297,3 @@ def best_sides(folds: Sequence[FoldAnswers], truth: Truth, is_plain: Callable[[s
 def _name(row: Row) -> str:
     parts = [row["candidate"], row["classifier"] + (f" ({row['setting']})" if row["setting"] else "")]
     return ", ".join(parts)
-
-
-def slopes(
-    folds: Sequence[FoldAnswers],
-    truth: Truth,
-    found: Sequence[Mapping[str, Any]],
-    ratio: float,
-    reference: str = "none",
-) -> list[dict[str, Any]]:
-    """How the change of recall depends on class size, for each line at one ratio.
-
-    The slope is that of a straight line through the classes' changes by the number of halvings of the class size, fitted in
-    every fold; its interval is that of overlapping folds.
-    """
-    counts_K = np.bincount(truth.labels_N)
-    halvings_K = -np.log2(counts_K.astype(float))
-    result = []
-    for line in found:
-        if line["candidate"] == reference or line["ratios"] not in ([ratio], [0.0]):
-            continue
-
-        def recalls(candidate: str, line: Mapping[str, Any] = line) -> np.ndarray:
-            wanted = (candidate, line["classifier"])
-            mode = line["mode"] if candidate == line["candidate"] else "–"
-            chosen = choose(
-                folds, lambda row: (row["candidate"], row["classifier"]) == wanted and dose_of(row).mode == mode, truth
-            )
-            return np.array(
-                [
-                    metrics.score(
-                        truth.labels_N[a.fold.test], np.asarray(row["predicted_M"]), len(truth.classes)
-                    ).recall_K
-                    for a, row in zip(folds, chosen.rows, strict=True)
-                ]
-            )
-
-        change_JxK = recalls(line["candidate"]) - recalls(reference)
-        slopes_J = []
-        for change_K in change_JxK:
-            there = np.isfinite(change_K)
-            slopes_J.append(np.polyfit(halvings_K[there], change_K[there], 1)[0])
-        slope = verdict.compare(np.array(slopes_J), np.zeros(len(slopes_J)), test_to_train(folds))
-        change_K = np.nanmean(change_JxK, axis=0)
-        result.append(
-            {
-                "candidate": line["candidate"],
-                "mode": line["mode"],
-                "change_K": change_K,
-                "slope": {**slope._asdict(), "verdict": slope.word},
-                "smallest": float(change_K[np.argmin(counts_K)]),
-                "largest": float(change_K[np.argmax(counts_K)]),
-            }
-        )
-    return result

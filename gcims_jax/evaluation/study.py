@@ -147,10 +147,14 @@ def score_folds(
             remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
             score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
             # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-            with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:
+            side_by_side = max(1, min(len(remaining), _cores()))
+            with threadpool_limits(1), ThreadPoolExecutor(side_by_side) as pool:
                 futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
                 for done in as_completed(futures):
-                    cells[futures[done].name, index] = done.result()
+                    cell = done.result()
+                    # Its share of the time that passes for whoever waits.
+                    cell["wall_seconds"] /= side_by_side
+                    cells[futures[done].name, index] = cell
                     bar.set_postfix_str(futures[done].name)
                     bar.update()
             result.append(answers.gather(fold, [cells[name, index] for name in names]))
@@ -175,7 +179,7 @@ def _scorer(
     )
 
 
-def cores() -> int:
+def _cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -150,8 +150,8 @@ def write(workdir: Path, summary: Mapping[str, Any]) -> None:
         "<h2>How this was done</h2>",
         "<p>Each data set is judged as a user's are, without synthetic records and with them. It is drawn from one of ten "
         "populations of a kind, or from a file of real records whose names are given at random. “Labels permuted”: labels carry no "
-        "information. “Chosen inside”: each fold takes nothing, copies or draws, whichever did best in a third of its training "
-        "records. “Copies”: as many as "
+        "information. “Chosen inside”: each fold takes nothing, copies or draws, as a run chooses, by a third of the groups of its "
+        "training part. “Copies”: as many as "
         "training records; where the classifier gains by them the condition is no null. “Fresh records”: drawn from the population "
         "itself, the best that any generator could give. “Some mislabelled”: so many of them that the gain is nil while the "
         "classifier becomes another one. “For either side”: in each fold a coin decides which of the two classifiers gets the fresh "

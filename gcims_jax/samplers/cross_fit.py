@@ -46,7 +46,7 @@ def choose_held_out(
     if not set(options) <= set(defaults):
         raise InputError(f"sampler.options: expected some of {sorted(defaults)} for {name}, got {sorted(options)}")
     member = {"neighbours": None, "bandwidth": None, **family.FIXED.get(name, {}), **defaults, **options}
-    shrinkage.check_options(**member)
+    shrinkage.check_values(**member)
     words = [option for option in ("alpha", "ridge", "bandwidth") if member[option] == LIKELIHOOD]
     if not words:
         return dict(options), None

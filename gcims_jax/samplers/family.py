@@ -149,7 +149,7 @@ def _fit(
     Raises:
       InputError: an option outside its range, malformed latents or labels, no class with two records.
     """
-    shrinkage.check_options(alpha, ridge, neighbours, bandwidth)
+    shrinkage.check_values(alpha, ridge, neighbours, bandwidth)
     stats = class_statistics(part)
     neighbourhood_KxK = mixing.nearest_classes(stats.centre_KxDxD, neighbours)
     alpha, ridge_K, bandwidth_K, selection = shrinkage.choose(stats, neighbourhood_KxK, alpha, ridge, bandwidth)

@@ -34,7 +34,7 @@ class Selection(NamedTuple):
     log_likelihood_AxGxH: np.ndarray
 
 
-def check_options(alpha: Any, ridge: Any, neighbours: int | None, bandwidth: Any) -> None:
+def check_values(alpha: Any, ridge: Any, neighbours: int | None, bandwidth: Any) -> None:
     """Raises InputError for an option outside its range."""
     given = {"alpha": alpha, "ridge": ridge, "neighbours": neighbours, "bandwidth": bandwidth}
     read("sampler", rules(given), given)

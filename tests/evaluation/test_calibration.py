@@ -135,7 +135,7 @@ def test_names_of_real_records_mean_nothing_and_groups_keep_theirs(real_file):
     np.testing.assert_array_equal(np.bincount(halves.labels_N), [30, 30])
     again = null_sets.draw(1, setting, "halves")
     assert not np.array_equal(again.labels_N, halves.labels_N)
-    ((_, kinds),) = calibration.plan([setting], (1.0,))
+    ((_, kinds),) = calibration.conditions([setting], (1.0,))
     assert [kind.name for kind in kinds] == ["permuted", "inside", "halves"]
     assert set(calibration.judge(0, setting, kinds)) == set(kinds)
 
@@ -217,14 +217,14 @@ def test_the_verdict_keeps_its_level_and_finds_large_gains():
 )
 def test_settings_that_cannot_be_drawn_are_refused(changed, message):
     with pytest.raises(InputError, match=message):
-        calibration.plan([SMALL._replace(**changed)], (1.0,))
+        calibration.conditions([SMALL._replace(**changed)], (1.0,))
 
 
 def test_a_plan_needs_settings_and_ratios_above_0():
     with pytest.raises(InputError, match="one or more settings"):
-        calibration.plan([], (1.0,))
+        calibration.conditions([], (1.0,))
     with pytest.raises(InputError, match="above 0"):
-        calibration.plan([SMALL], (0.0,))
+        calibration.conditions([SMALL], (0.0,))
 
 
 def test_the_whole_has_an_entry_in_every_list():

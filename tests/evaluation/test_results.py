@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gcims_jax.evaluation import answers, predictions, results
+from gcims_jax.evaluation import answers, class_size, predictions, results
 from gcims_jax.evaluation.answers import Truth, choose, gather
 from gcims_jax.evaluation.splits import Fold
 
@@ -135,7 +135,7 @@ def test_slopes_by_class_size():
             note = {"candidate": name, "changes": True, "text": "", "seconds": 0.0}
             cells.append({"n_train": 60, "n_test": 20, "rows": [row], "inner": [], "generators": [note]})
         folds.append(answers.gather(Fold(0, k, np.setdiff1d(np.arange(80), test), test), cells))
-    (line,) = results.slopes(folds, truth, results.lines(folds, truth), 1.0)
+    (line,) = class_size.slopes(folds, truth, results.lines(folds, truth), 1.0)
     np.testing.assert_allclose(line["change_K"], [0.0, 1.0])
     assert line["slope"]["delta"] == pytest.approx(1.0 / np.log2(3)) and line["smallest"] == 1.0
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from gcims_jax.preprocessing import scale, wavelets
 from gcims_jax.preprocessing.scale import PreprocessConfig
 from gcims_jax.records import Axis
-from gcims_jax.simulation import gcims
+from gcims_jax.simulation import gcims, signal
 
 SMOOTH = ("db2", "db3", "db8", "sym5", "coif1", "bior2.2", "bior4.4")  # their synthesis keeps straight lines
-NOISE = gcims.NOISE_COUNTS
+NOISE = signal.NOISE_COUNTS
 TAIL_MS = 1.05 * gcims.RIP_DRIFT_MS  # in the tail of the reactant ion peak, where folders of records are cropped
 
 STEEP_MS = 7.8  # on the flank of the peak itself

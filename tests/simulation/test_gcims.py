@@ -9,7 +9,8 @@ from gcims_jax.evaluation.classify import ClassifierConfig
 from gcims_jax.preprocessing import scale
 from gcims_jax.simulation import gcims
 from gcims_jax.simulation.cultures import COMPOUNDS
-from gcims_jax.simulation.gcims import RIP_DRIFT_MS, Variability, charge_fractions, elution, retention_time
+from gcims_jax.simulation.gcims import RIP_DRIFT_MS, Variability, retention_time
+from gcims_jax.simulation.signal import charge_fractions, elution
 
 SMALL = {"Escherichia coli": 3, "Pseudomonas aeruginosa": 2}
 
