@@ -4,6 +4,7 @@ import argparse
 import ast
 import errno
 import importlib.util
+import os
 import re
 import sys
 import textwrap
@@ -71,6 +72,9 @@ def main(name: str, work: Callable[[list[str]], int | None], argv: Sequence[str]
         return work(argv) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever read the output, as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         if error.errno not in FULL + REFUSED:
             raise

@@ -42,7 +42,9 @@ def read(path: str | Path) -> Records:
     """
     path = Path(path)
     if not path.is_file() and not (path.is_dir() and is_known(path)):
-        raise InputError(f"{path}: expected a file with records, found {'a folder' if path.is_dir() else 'nothing'}")
+        raise InputError(
+            f"{path}: expected a file with records, found {'a folder' if path.is_dir() else 'nothing'}; check the path"
+        )
     reader = _by_ending(READERS, path)
     try:
         return reader(path)

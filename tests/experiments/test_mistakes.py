@@ -327,3 +327,19 @@ def test_what_begins_is_said_before_anything_heavy_is_imported():
 def test_version_names_the_device(capsys):
     assert main(["version"]) == 0
     assert "gcims-jax" in (printed := capsys.readouterr().out) and "device" in printed
+
+
+def test_a_reader_that_has_enough_of_the_output_is_no_mistake():
+    code = "import sys; from experiments import command; sys.exit(command.main('version', lambda _: print('x' * 10**6), ['--x']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.read(10)
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 1 and told == ""
