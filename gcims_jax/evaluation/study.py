@@ -96,7 +96,7 @@ class Study:
             "folds": len(folds),
             "codec": type(self.codec).__name__,
             "latent": self.codec.latent,
-            "inner_splits": f"{self.inner_splits} of thirds",
+            "inner_splits": f"a third held out, {self.inner_splits} ×",
         }
 
 

@@ -110,8 +110,8 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
         "<h2>Against the best without synthetic records</h2>",
         f"<p>Both sides choose among the same classifiers and settings by the same splits of each training part "
         f"({summary['inner_splits']}); synthetic records are taken only where they are better inside by more than the standard error of "
-        "the difference. Weights, votes and copies are plain. Chosen without synthetic records: "
-        f"{html.escape(chosen['plain'])} folds. With them, where plain may be chosen as well: {html.escape(chosen['augmented'])}.</p>",
+        "the difference. Weights, votes and copies are plain. Chosen, and in how many folds, without synthetic records: "
+        f"{html.escape(chosen['plain'])}. With them, where plain may be chosen as well: {html.escape(chosen['augmented'])}.</p>",
         table(
             "Percent on held-out real records",
             ["", *TITLES.values()],
