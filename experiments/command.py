@@ -67,8 +67,8 @@ def main(name: str, work: Callable[[list[str]], int | None], argv: Sequence[str]
       argv: the options; None takes those of the process.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    begin(name, argv)
     try:
+        begin(name, argv)
         return work(argv) or 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
