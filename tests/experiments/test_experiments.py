@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conftest import make_records
+from in_process import launch
 
 from configs import base
 from experiments import settings
@@ -27,17 +28,13 @@ SMALL = [
 ]  # fmt: skip
 
 
-def command(*options, config="configs/quickstart.py"):
-    return [sys.executable, "-m", "experiments.run", "--config", config, *options]
+def command(*options):
+    return [sys.executable, "-m", "experiments.run", "--config", "configs/quickstart.py", *options]
 
 
 def saves(folder):
     """Checkpoints that are whole; os.walk passes over folders that the run renames meanwhile, on which rglob fails."""
     return sum("commit_success.txt" in files for _, _, files in os.walk(folder))
-
-
-def launch(*options, **kwargs):
-    return subprocess.run(command(*options, **kwargs), cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +45,10 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def finished(data, cache, tmp_path_factory):
+def finished(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "straight"
     options = [f"--config.data.path={data}", "--config.protocol.names=strict,paper", f"--workdir={folder}"]
-    done = launch(*SMALL, *options, f"--compilation_cache={cache}")
+    done = launch(*SMALL, *options)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -103,15 +95,10 @@ def test_a_run_leaves_what_it_promises(finished, data):
     assert synthetic.attrs["generator"] == "rda" and synthetic.attrs["protocol"] == "strict"
 
 
-def test_compiled_code_is_kept_where_asked(finished, cache):
-    assert any("train_steps" in name for name in os.listdir(cache))
-
-
 @pytest.mark.slow
-def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache, tmp_path):
+def test_killed_three_times_it_ends_with_the_same_figures(finished, data, tmp_path):
     options = [
         *SMALL,
-        f"--compilation_cache={cache}",
         f"--config.data.path={data}",
         "--config.protocol.names=strict,paper",
         f"--workdir={tmp_path / 'k'}",
@@ -127,7 +114,7 @@ def test_killed_three_times_it_ends_with_the_same_figures(finished, data, cache,
         time.sleep(rng.uniform(0.0, 2.0))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    done = launch(*options)
+    done = subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert figures(tmp_path / "k") == figures(finished[0])
 
@@ -152,8 +139,14 @@ def test_a_folder_that_is_no_run_is_refused(data, tmp_path):
     assert os.listdir(tmp_path) == ["thesis.txt"]
 
 
-def test_interrupt_ends_with_one_message(data, tmp_path):
-    options = [*SMALL, "--config.train.steps=100000", f"--config.data.path={data}", f"--workdir={tmp_path / 'i'}"]
+def test_interrupt_ends_with_one_message_and_compiled_code_is_kept_where_asked(data, tmp_path):
+    options = [
+        *SMALL,
+        "--config.train.steps=100000",
+        f"--config.data.path={data}",
+        f"--workdir={tmp_path / 'i'}",
+        f"--compilation_cache={tmp_path / 'cache'}",
+    ]
     process = subprocess.Popen(
         command(*options), cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
@@ -163,6 +156,7 @@ def test_interrupt_ends_with_one_message(data, tmp_path):
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130 and "the same command goes on from here" in stderr
     assert "Traceback" not in stderr
+    assert any("train_steps" in name for name in os.listdir(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,14 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
-from pathlib import Path
 
+import in_process
 import numpy as np
 import pytest
 from conftest import make_records
 
 from gcims_jax import Axis, Records, io
 
-ROOT = Path(__file__).parents[2]
 OPTIONS = [
     "--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8", "--config.train.steps=4",
     "--config.train.batch=8", "--config.classifier.name=pca_nearest", "--config.protocol.names=strict",
@@ -20,8 +17,7 @@ OPTIONS = [
 
 
 def launch(*options):
-    command = [sys.executable, "-m", "experiments.run", "--config", "configs/quickstart.py", *OPTIONS, *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return in_process.launch(*OPTIONS, *options)
 
 
 def meaningless(replicates, spread, seed=0):
