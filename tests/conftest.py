@@ -39,6 +39,13 @@ settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, or one worker would still be at such a file long after the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 TINY_TRAIN = TrainConfig(steps=6, batch=8, evaluate_every=3, validation_series=16)

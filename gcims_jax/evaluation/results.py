@@ -117,6 +117,11 @@ def _cautious(folds: Sequence[FoldAnswers], with_: Chosen, without: Chosen, trut
     return {"ci95": found.ci95, "p_value": found.p_value, "verdict": found.word}
 
 
+def p_text(value: float) -> str:
+    """A p-value in a sentence; no chance is none at all."""
+    return f"p = {value:.2f}" if value >= 0.005 else "p < 0.01" if value >= 0.0005 else "p < 0.001"
+
+
 def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, leaks: bool, unchanged: bool) -> str:
     if unchanged:
         return f"{names[0]} answers exactly as {names[1]}: nothing was changed."
@@ -124,7 +129,7 @@ def _sentence(found: verdict.Comparison, names: tuple[str, str], truth: Truth, l
     units = "records" if of == len(truth.labels_N) else f"records of {of} groups"
     figures = (
         f"accuracy on held-out real records changes by {points(found.delta, found.ci95)} points with synthetic records "
-        f"(95 % interval; p = {found.p_value:.2f}, {len(truth.labels_N)} {units})"
+        f"(95 % interval; {p_text(found.p_value)}, {len(truth.labels_N)} {units})"
     )
     if leaks:
         return f"No verdict: this protocol lets test records shape the synthetic ones. In it, {figures}."

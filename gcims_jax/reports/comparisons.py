@@ -110,7 +110,7 @@ def terms(cautious: Mapping[str, Any] | None) -> str:
     if cautious is not None:
         text += (
             f" A more cautious test, over folds (Nadeau &amp; Bengio 2003), says: {cautious['verdict']} "
-            f"(p = {cautious['p_value']:.2f}); it seldom finds what is there."
+            f"({results.p_text(cautious['p_value'])}); it seldom finds what is there."
         )
     return f"<p>{text}</p>"
 

@@ -191,6 +191,7 @@ def test_a_condition_is_null_where_its_gain_is_nil():
     assert not unequal["accuracy"]["is_null"] and unequal["balanced_accuracy"]["is_null"]
 
 
+@pytest.mark.slow
 def test_the_verdict_keeps_its_level_and_finds_large_gains():
     """80 null data sets: "helps" in 2.5 % within error, where a plain t-test over folds says it more often than it may."""
     setting = SMALL._replace(repeats=6)

@@ -22,7 +22,7 @@ from gcims_jax import InputError, io
 ROOT = Path(__file__).parents[2]
 SMALL = [
     "--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8", "--config.train.steps=6",
-    "--config.train.batch=8", "--config.train.evaluate_every=1", "--config.train.checkpoint_seconds=0",
+    "--config.train.batch=8", "--config.train.evaluate_every=2", "--config.train.checkpoint_seconds=0",
     "--config.classifier.trees=10", "--config.protocol.folds=2",
     "--config.codec.start=random",  # trains whatever the records
 ]  # fmt: skip

@@ -36,6 +36,7 @@ def original(folder):
     return np.array(results["arms"]["original"]["accuracy"]["per_fold"]), results
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folders of triplicates", "exact copies"])
 def test_replicates_of_meaningless_samples_score_at_chance(kind, tmp_path):
     if kind == "exact copies":
