@@ -184,6 +184,19 @@ def test_the_study_of_latent_sizes_from_end_to_end(config, tmp_path, monkeypatch
     assert again["latents"] == written["latents"]
 
 
+def test_the_ablation_says_so_where_transformers_stay_off(config, tmp_path, monkeypatch):
+    """The linear codec holds one peak of each class, and nobody can learn the noise around it."""
+    multiscale = {"multiscale": codec_ablation.VARIANTS["loss"]["multiscale"]}
+    monkeypatch.setitem(codec_ablation.VARIANTS, "loss", multiscale)
+    config.codec_study.groups = ("loss",)
+    printed = codec_ablation.run(Job(settings.prepare(config), tmp_path / "study", {}, {}))
+    written = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert set(written["variants"]) == {"Tucker-2", codec_ablation.BASE, "multiscale"}
+    page = (tmp_path / "study" / "report.html").read_text()
+    assert all(codec_ablation.STAYED_OFF in text for text in (printed, page))
+    assert written["variants"]["multiscale"]["residual_on"] == 0.0
+
+
 def test_pair_and_whole_records_are_compared_by_number_of_training_records(config, tmp_path):
     config.codec_study.records = (8, 14)
     job_of = Job(settings.prepare(config), tmp_path / "study", {}, {})
