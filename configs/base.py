@@ -37,19 +37,27 @@ def get_config() -> ConfigDict:
     config.data.baseline_window = 30  # half-width in points of the widest peak to keep: tophat, snip
     config.data.baseline_lam = 1e6  # stiffness: asls, arpls
     config.data.baseline_p = 1e-3  # asymmetry: asls
-    config.data.n_retention = 512  # simulated set only
+    # The simulated set only; see gcims_jax/simulation/gcims.py.
+    config.data.n_retention = 512
     config.data.n_drift = 1024
-    config.data.misalignment = 1.0  # simulated set only: how far peaks move between runs, relative to what was measured
-    config.data.coupling_sd = 0.0  # simulated set only: drift times change with retention time by this share
+    config.data.each = 0  # records of each species; 0: 66 to 20, 220 in all
+    config.data.misalignment = 1.0  # how far peaks move between runs, relative to what was measured
+    config.data.coupling_sd = 0.0  # drift times change with retention time by this share
+    config.data.batch_log_sd = 0.18  # intensity between batches
+    config.data.batch_skew = 0.0  # above 0: every class has batches of its own, the more the larger
+    config.data.gain_log_sd = 0.0  # sensitivity between runs, smooth along the drift axis
+    config.data.absent = 0.0  # chance that a culture does without a marker of its species
+    config.data.tail = 0.0  # degrees of freedom of the amounts, Student's t; 0 is normal
 
     config.preprocess = ConfigDict()
     # "low:high" in the axis' unit, "" keeps all, "auto" keeps all of a file and the analyte window of the simulated set.
     config.preprocess.slow_range = "auto"
     config.preprocess.fast_range = "auto"
     config.preprocess.wavelet = "db3"
-    # Halvings of an axis; -1: as many as leave at least 96 points.
+    # Halvings of an axis; -1: as many as leave at least so many points.
     config.preprocess.slow_level = -1
     config.preprocess.fast_level = -1
+    config.preprocess.points = 96
     config.preprocess.log = True
     config.preprocess.log_knee = 10.0  # in median absolute deviations from the baseline
     # Largest shift in the slow axis' unit that brings a record into step with the training records; 0 does not align.
@@ -163,6 +171,17 @@ def get_config() -> ConfigDict:
     config.calibration.folds = 5
     config.calibration.training_sets = 60  # by which the true gain of a population is measured
     config.calibration.search_steps = 120  # for the share of wrong labels at which fresh records neither help nor hurt
+
+    config.benchmark = ConfigDict()  # the command "benchmark"
+    config.benchmark.sets = ()  # simulated sets by name; () takes all, or none where there are files
+    config.benchmark.files = ()  # of real records
+    config.benchmark.per_class = (
+        5,
+        10,
+        20,
+        40,
+    )  # training records of a class; those that a set is too small for are left out
+    config.benchmark.draws = 20
 
     config.codec_study = ConfigDict()  # of the experiments on the codec itself
     config.codec_study.draws = 5  # splits: the first folds

@@ -14,6 +14,7 @@ COMMANDS = {
     "inspect": ("inspect", "main", "what there is in a file or folder, and what is odd about it"),
     "ingest": ("ingest", "main", "a folder of instrument files of any number into one store"),
     "plan": ("plan", "main", "what gain your records could show, before anything is trained"),
+    "benchmark": ("benchmark", "main", "which generators help on which kind of data, simulated and your own"),
     "simulate": ("simulate", "main", "simulated records into a file"),
     "view": ("view", "main", "a page to look at records with the mouse, real beside synthetic"),
     "version": ("version", "main", "versions and the device"),

@@ -100,6 +100,7 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
         records = io.read(section.path)
     else:
         from gcims_jax.simulation import (
+            cultures,
             gcims,  # and with it much of SciPy, which processes that only read files do without
         )
 
@@ -107,6 +108,8 @@ def _load_one(section: ConfigDict, seed: int) -> Records:
             seed,
             n_retention=section.n_retention,
             n_drift=section.n_drift,
+            batch_skew=section.batch_skew,
+            class_sizes=dict.fromkeys(cultures.SPECIES, section.each) if section.each else None,
             variability=simulated_variability(section),
         )
     if config.rip_relative:
@@ -138,6 +141,10 @@ def simulated_variability(section: ConfigDict) -> Any:
         retention_shift_sd=section.misalignment * measured.retention_shift_sd,
         drift_scale_sd=section.misalignment * measured.drift_scale_sd,
         coupling_sd=section.coupling_sd,
+        batch_log_sd=section.batch_log_sd,
+        gain_log_sd=section.gain_log_sd,
+        absent=section.absent,
+        tail=section.tail or math.inf,
     )
 
 

@@ -65,6 +65,8 @@ def _run(parser: command.Parser, argv: list[str], recipe: str | None) -> None:
     own, config = command.read(parser, argv, recipe)
     if recipe and not config.data.path:
         raise InputError("augment: expected records, for example gcims-jax augment my_records.nc, got none")
+    if config.experiment == "benchmark":
+        raise InputError("experiment: expected one of a single data set, got benchmark; gcims-jax benchmark runs it")
     if config.experiment not in EXPERIMENTS:
         raise InputError(
             f"experiment: expected one of {', '.join(EXPERIMENTS)}, got {config.experiment!r}"

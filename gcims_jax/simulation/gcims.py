@@ -27,6 +27,7 @@ BASELINE_COUNTS = 98.0
 BASELINE_DEPLETED_COUNTS = 42.0  # where the RIP is at its lowest, 8 %
 RETENTION_END_S = 500.0
 DRIFT_END_MS = 15.345
+GAIN_KNOTS = 24  # of the sensitivity along the drift axis, 0.67 ms apart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,9 @@ class Variability:
       drift_scale_sd: relative standard deviation of the drift scale, half of it between batches.
       noise: relative to the measured 2.3 counts.
       coupling_sd: relative change of drift times over the whole run, a drift of the instrument; couples both axes.
+      gain_log_sd: sensitivity between runs, smooth along the drift axis.
+      absent: chance that a culture does without a marker of its species, which is then as in the medium.
+      tail: degrees of freedom of biology, Student's t of the same spread; below infinity a few cultures are far off.
     """
 
     contrast: float = 1.0
@@ -54,6 +58,17 @@ class Variability:
     drift_scale_sd: float = 0.0008
     noise: float = 1.0
     coupling_sd: float = 0.0
+    gain_log_sd: float = 0.0
+    absent: float = 0.0
+    tail: float = np.inf
+
+    def __post_init__(self) -> None:
+        for name in ("gain_log_sd", "batch_log_sd", "absent"):
+            if not 0.0 <= getattr(self, name) <= (1.0 if name == "absent" else 10.0):
+                most = "a share from 0 to 1" if name == "absent" else "0 to 10"
+                raise InputError(f"variability {name}: expected {most}, got {getattr(self, name)}")
+        if not self.tail > 2.0:
+            raise InputError(f"variability tail: expected more than 2 degrees of freedom, got {self.tail}")
 
 
 class Truth(NamedTuple):
@@ -82,6 +97,7 @@ def simulate(
     n_retention: int = 512,
     n_drift: int = 1024,
     n_batches: int = 9,
+    batch_skew: float = 0.0,
     class_sizes: dict[str, int] | None = None,
     variability: Variability = Variability(),
 ) -> tuple[Records, Truth]:
@@ -94,7 +110,8 @@ def simulate(
       seed: of everything random.
       n_retention: points on the retention axis, R.
       n_drift: points on the drift axis, T.
-      n_batches: measurement batches, dealt out evenly within each class; they become the covariate "batch".
+      n_batches: measurement batches; they become the covariate "batch".
+      batch_skew: 0 deals every class out evenly among the batches; the larger, the more has each class batches of its own.
       class_sizes: records per species, keys from ``cultures.SPECIES``; default ``cultures.CLASS_SIZES``, 220 in all.
       variability: sizes of the differences between records.
 
@@ -111,13 +128,15 @@ def simulate(
     for name, value, least in (("n_retention", n_retention, 8), ("n_drift", n_drift, 8), ("n_batches", n_batches, 1)):
         if value < least:
             raise InputError(f"{name}: expected at least {least}, got {value}")
+    if not 0.0 <= batch_skew <= 10.0:
+        raise InputError(f"batch_skew: expected 0 to 10, got {batch_skew}")
     if min(sizes.values(), default=0) < 1:
         raise InputError(f"class sizes: expected at least 1 record a species, got {sizes}")
 
     retention_R = np.linspace(0.0, RETENTION_END_S, n_retention)
     drift_T = np.linspace(0.0, DRIFT_END_MS, n_drift)
     labels = [name for name, size in sizes.items() for _ in range(size)]
-    batches = [i % n_batches for size in sizes.values() for i in range(size)]
+    batches = [b for k, size in enumerate(sizes.values()) for b in _deal(size, n_batches, k / len(sizes), batch_skew)]
     batch_effects = [_batch_effect(seed, b, variability) for b in range(n_batches)]
 
     values_NxRxT = np.empty((len(labels), n_retention, n_drift), np.float32)
@@ -154,6 +173,15 @@ _MONOMER_C = np.array([c.monomer for c in COMPOUNDS])
 _DIMER_C = np.array([c.dimer for c in COMPOUNDS])
 
 
+def _deal(size: int, n_batches: int, centre: float, skew: float) -> np.ndarray:
+    """The batch of each record of a class: in turn, or more often the nearer to the class's own place in the round of batches."""
+    if not skew:
+        return np.arange(size) % n_batches
+    away_B = np.abs((np.arange(n_batches) / n_batches - centre + 0.5) % 1.0 - 0.5)  # 0 to 0.5
+    share_B = np.exp(-4.0 * skew * away_B)
+    return np.searchsorted(np.cumsum(share_B / share_B.sum())[:-1], (np.arange(size) + 0.5) / size)
+
+
 class _Effect(NamedTuple):
     """Intensity and position differences of one batch, or of one run within it."""
 
@@ -167,6 +195,7 @@ class _Run(NamedTuple):
     retention_C: np.ndarray
     drift_scale: float
     coupling: float
+    gain_knots: np.ndarray
 
 
 def _drift_times(run: _Run, relative_C: np.ndarray) -> np.ndarray:
@@ -197,6 +226,11 @@ def _draw_run(rng: np.random.Generator, species: str, batch: _Effect, variabilit
     run = _draw_effect(rng, variability.run_log_sd, variability)
     ratio_C = np.array([SPECIES[species].get(c.name, 1.0) for c in COMPOUNDS])
     biology_C = variability.biology_log_sd * rng.normal(size=len(COMPOUNDS))
+    if np.isfinite(variability.tail):
+        df = variability.tail
+        biology_C *= np.sqrt((df - 2.0) / rng.chisquare(df, size=len(COMPOUNDS)))
+    if variability.absent:
+        ratio_C = np.where(rng.random(len(COMPOUNDS)) < variability.absent, 1.0, ratio_C)
     log_amounts_C = (
         np.log([MEDIUM[c.name] for c in COMPOUNDS])
         + variability.contrast * np.log(ratio_C)
@@ -209,7 +243,8 @@ def _draw_run(rng: np.random.Generator, species: str, batch: _Effect, variabilit
     scale = np.exp(batch.log_drift_scale + run.log_drift_scale)
     # Drawn last, and only where asked for, so that records without coupling stay as they are.
     coupling = variability.coupling_sd * rng.normal() if variability.coupling_sd else 0.0
-    return _Run(np.exp(log_amounts_C), nominal_C + shift_C, scale, coupling)
+    gain_knots = variability.gain_log_sd * rng.normal(size=GAIN_KNOTS) if variability.gain_log_sd else np.zeros(0)
+    return _Run(np.exp(log_amounts_C), nominal_C + shift_C, scale, coupling, gain_knots)
 
 
 def retention_time(index: np.ndarray) -> np.ndarray:
@@ -250,6 +285,8 @@ def _render(
         + baseline_R[:, None]
         + signal.gate_artefact(drift_T)
     )
+    if run.gain_knots.size:
+        record_RxT *= np.exp(np.interp(drift_T, np.linspace(0.0, DRIFT_END_MS, GAIN_KNOTS), run.gain_knots))
     if noise > 0.0:
         record_RxT += noise * signal.noise(rng, record_RxT.shape, drift_T[1] - drift_T[0])
     return record_RxT.astype(np.float32)

@@ -18,7 +18,7 @@ from experiments.__main__ import main
 from gcims_jax import InputError, io
 from gcims_jax.records import Axis, Records
 
-COMMANDS = ("run", "augment", "inspect", "ingest", "plan", "simulate", "view", "version")
+COMMANDS = ("run", "augment", "inspect", "ingest", "plan", "benchmark", "simulate", "view", "version")
 SMALL = ["--config.codec.latent=3", "--config.codec.patch=4", "--config.codec.width=8"]
 
 
@@ -68,7 +68,7 @@ def file(tmp_path):
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        (["rnu"], "expected one of run, augment, inspect, ingest, plan, simulate, view, version, got 'rnu'; did you mean 'run'?"),
+        (["rnu"], "expected one of run, augment, inspect, ingest, plan, benchmark, simulate, view, version, got 'rnu'; did you mean 'run'?"),
         (["run"], "--config: expected a recipe, for example --config quickstart, got none"),
         (["run", "--config", "quikstart"], "got 'quikstart'; did you mean 'quickstart'?"),
         (["run", "--config", "configs/fodler.py"], "got 'configs/fodler.py'; did you mean 'folder'?"),
@@ -86,6 +86,7 @@ def file(tmp_path):
         (["run", "--config", "quickstart", "--config.train=3"], "--config.train=3: expected one of its options, batch,"),
         (["run", "--config", "quickstart", "--workdir"], "argument --workdir: expected one argument"),
         (["run", "--config", "quickstart", "--config.experiment=leaderbord"], "did you mean 'leaderboard'?"),
+        (["run", "--config", "benchmark"], "gcims-jax benchmark runs it"),
         (["augment"], "augment: expected records, for example gcims-jax augment my_records.nc, got none"),
         (["ingest", "--input", "x"], "--output: expected a store to make"),
         (["ingest", "--output", "s.zarr"], "--input: expected a folder of files, got none"),

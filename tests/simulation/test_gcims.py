@@ -122,3 +122,40 @@ def test_noise_has_the_measured_size_and_bandwidth():
 def test_impossible_requests_are_refused(options):
     with pytest.raises(InputError, match="expected"):
         gcims.simulate(0, **{"n_retention": 16, "n_drift": 16, **options})
+
+
+def test_batches_are_dealt_evenly_or_by_class():
+    def counts(skew):
+        records, _ = gcims.simulate(
+            0, n_retention=8, n_drift=8, n_batches=4, batch_skew=skew, class_sizes=dict.fromkeys(SMALL, 40)
+        )
+        batch = records.covariates["batch"]
+        return np.array([[np.sum((records.labels == k) & (batch == b)) for b in np.unique(batch)] for k in SMALL])
+
+    assert np.all(counts(0.0) == 10)
+    skewed = counts(1.0)
+    assert np.all(skewed.sum(axis=1) == 40) and np.all(skewed.max(axis=1) >= 20) and len(set(skewed.argmax(axis=1))) > 1
+
+
+def test_sensitivity_varies_along_the_drift_axis_and_markers_come_and_go():
+    options = {"n_retention": 32, "n_drift": 64, "class_sizes": dict.fromkeys(SMALL, 6)}
+    still = {"noise": 0.0}
+    plain, truth = gcims.simulate(0, **options, variability=Variability(**still))
+    gained, same = gcims.simulate(0, **options, variability=Variability(gain_log_sd=0.3, **still))
+    np.testing.assert_array_equal(truth.amounts_NxC, same.amounts_NxC)
+    log_gain_NxRxT = np.log(gained.values / plain.values)
+    assert np.ptp(log_gain_NxRxT, axis=1).max() < 1e-3  # the same along retention
+    assert 0.15 < log_gain_NxRxT[:, 0].std() < 0.45
+    _, all_gone = gcims.simulate(0, **options, variability=Variability(absent=1.0))
+    _, alike = gcims.simulate(0, **options, variability=Variability(contrast=0.0))
+    means = [np.log(of.amounts_NxC).std() for of in (truth, all_gone, alike)]
+    assert means[0] > means[1] == pytest.approx(means[2], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"absent": 1.5}, "absent: expected a share"), ({"tail": 2.0}, "tail"), ({"gain_log_sd": -1.0}, "gain_log_sd")],
+)
+def test_impossible_variability_is_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
+        Variability(**wrong)
