@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from gcims_jax.errors import counted
 from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.page import GREY, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
@@ -39,7 +40,7 @@ def sentence(rows: Sequence[Row]) -> str:
     worst = min(rows, key=lambda r: r["chosen"]["to_best_plain"]["mean"])
     return (
         f"What is chosen inside training parts changes balanced accuracy by {100 * np.mean(list(changes.values())):+.1f} points against "
-        f"the best plain classifier, mean over {len(changes)} sets; at worst {100 * worst['chosen']['to_best_plain']['mean']:+.1f} "
+        f"the best plain classifier, mean over {counted(len(changes), 'set')}; at worst {100 * worst['chosen']['to_best_plain']['mean']:+.1f} "
         f"({worst['set']}, {worst['per_class']} a class). The best pair in hindsight gains {100 * hindsight:+.1f}."
     )
 
@@ -51,6 +52,7 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
     parts = [
         verdict_block("Which generators help on which data?", summary["sentence"]),
         image(images["benchmark"], "change of what is chosen inside against the best plain classifier, by set"),
+        "<p>Dots with lines: what is chosen inside, with its 95 % interval. Black marks: the best pair in hindsight.</p>"
         "<p>So many records of a class teach, all other groups are tested, in several draws. Changes are paired by draw; intervals say how "
         "they vary with the training records, not what other data sets would show. The best plain classifier and the best pair are known "
         "in hindsight; what is chosen inside knows training records alone.</p>",
@@ -96,14 +98,14 @@ def plot(rows: Sequence[Row]) -> Figure:
         ends = np.array([100 * np.array(row["chosen"]["to_best_plain"]["ci95"] or [np.nan, np.nan]) for row in mine])
         ax.axvline(0.0, color=GREY, linewidth=0.8)
         ax.hlines(y, ends[:, 0], ends[:, 1], color=SYNTHETIC, linewidth=1.6)
-        ax.plot(means, y, "o", color=SYNTHETIC, markersize=5, label="chosen inside, 95 %")
+        ax.plot(means, y, "o", color=SYNTHETIC, markersize=5)
         hindsight = [100 * (row["best"][2] - row["best_plain"][2]) for row in mine]
-        ax.plot(hindsight, y, "|", color="black", markersize=9, label="best pair in hindsight")
+        ax.plot(hindsight, y, "|", color="black", markersize=9)
         ax.set_title(f"{each} records a class", fontsize=9)
         ax.set_yticks(range(len(names)), names, fontsize=8)
+        ax.tick_params(labelsize=8)
         ax.set_xlabel("points against the best plain", fontsize=8)
     axes.flat[0].invert_yaxis()
-    axes.flat[0].legend(fontsize=7)
     return figure
 
 
