@@ -105,7 +105,7 @@ def plot(rows: Sequence[Row]) -> Figure:
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.tick_params(labelsize=8)
         ax.set_xlabel("points against the best plain", fontsize=8)
-    axes.flat[0].invert_yaxis()
+    axes.flat[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 
 
