@@ -46,7 +46,9 @@ def start(coordinator: str = "", processes: int | None = None, process: int | No
         raise InputError(f"--process: expected 0 to {processes - 1} of {processes} processes, got {process}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     try:
-        jax.distributed.initialize(coordinator, processes, process, initialization_timeout=WAIT)
+        jax.distributed.initialize(
+            coordinator, processes, process, initialization_timeout=WAIT, shutdown_timeout_seconds=WAIT // 4
+        )
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"--coordinator: expected {processes or 'all'} processes to meet at {coordinator} within {WAIT} s, got: "

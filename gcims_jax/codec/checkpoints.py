@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import orbax.checkpoint as ocp
 
 # Only the first process of a run writes, so orbax must not wait for the others.
@@ -41,8 +43,9 @@ class Checkpoints:
         """The state that was saved last; the one given where there is none."""
         if not self._manager or self._manager.latest_step() is None:
             return state
-        like = jax.eval_shape(lambda: state)
-        return self._manager.restore(self._manager.latest_step(), args=ocp.args.StandardRestore(like))
+        like = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), state)
+        kept = self._manager.restore(self._manager.latest_step(), args=ocp.args.StandardRestore(like))
+        return jax.tree.map(jnp.asarray, kept)
 
     def _check_room(self, state: Any) -> None:
         """Raises OSError where the disk is full, before orbax does so from its threads, with a traceback each."""
@@ -54,5 +57,6 @@ class Checkpoints:
         """Saves if forced to, or if so many seconds have passed since the last time."""
         if self._manager and (force or time.monotonic() - self._last >= every):
             self._check_room(state)
-            self._manager.save(int(state.step), args=ocp.args.StandardSave(state))
+            # In this process' memory, they can be read back on any device.
+            self._manager.save(int(state.step), args=ocp.args.StandardSave(jax.tree.map(np.asarray, state)))
             self._last = time.monotonic()

@@ -131,7 +131,7 @@ def minimise_all(
             + (f", {counted(idle, 'place')} left idle" if idle else ""),
             flush=True,
         )
-    put = functools.partial(_put, NamedSharding(mesh, P(AXIS)))
+    put = functools.partial(_put, _sharding(mesh))
     keys, fixed, examples, validation = jax.tree.map(put, data)
     begin, look, advance = _compiled(mesh, task, config)
     state, step_keys = begin(keys)
@@ -247,6 +247,11 @@ def _alike(fixed: list[Any]) -> list[Any]:
     return [one._replace(codec=filled(one.codec)) for one in fixed]
 
 
+def _sharding(mesh: Mesh) -> NamedSharding:
+    """Every device has its share of the members."""
+    return NamedSharding(mesh, P(AXIS))
+
+
 def _put(sharding: NamedSharding, leaf: np.ndarray) -> Array:
     return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
 
@@ -341,7 +346,7 @@ def _check_memory(task: Task, config: TrainConfig, data: _Data, members: int, me
     if members > fits:
         raise InputError(
             f"ensemble: expected members that fit into the memory of {counted(mesh.size, 'device')}, got {members} of "
-            f"{each / 2**20:.0f} MiB each, {members * each / 2**30:.1f} GiB; {fits} fit, or set train.ensemble=off"
+            f"{each / 2**20:.1f} MiB each, {members * each / 2**30:.1f} GiB; {fits} fit, or set train.ensemble=off"
         )
 
 

@@ -158,7 +158,7 @@ class Curves(NamedTuple):
 def init(key: Array, task: Task, config: TrainConfig) -> TrainState:
     """State before the first step and the first look."""
     params = task.init(key)
-    blank_E = jnp.full((1 + math.ceil(config.steps / config.evaluate_every),), jnp.nan)
+    blank_E = jnp.full((1 + math.ceil(config.steps / config.evaluate_every),), jnp.nan, jnp.float32)
     return TrainState(
         step=jnp.int32(0),
         params=params,
