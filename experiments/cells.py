@@ -18,6 +18,7 @@ from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
 from gcims_jax.generators import codecs
 
+from . import remote
 from .job import Job
 from .workdir import to_json, write_text
 
@@ -34,7 +35,7 @@ def run(
     tag: str = "cells",
     enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
-    """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
+    """Answers of all candidates in every fold; they are scored side by side, or on a cluster.
 
     Args:
       job: data, folds, work directory.
@@ -51,18 +52,20 @@ def run(
     if missing:
         at_most = "at most " * bool(setup.budget_minutes)
         print(f"judging: {at_most}{counted(missing, 'cell')}, a candidate in a fold each; {COMPILES}", flush=True)
-    return study.score_folds(
-        setup.part,
-        setup.folds,
-        candidates,
-        plan,
-        setup.seed,
-        inner=inner,
-        records_per_class=records_per_class,
-        cells=files,
-        enough=enough,
-        title=f"{tag}: cells that remain",
-    )
+    with remote.scorer(job.scheduler) as scorer:
+        return study.score_folds(
+            setup.part,
+            setup.folds,
+            candidates,
+            plan,
+            setup.seed,
+            inner=inner,
+            records_per_class=records_per_class,
+            cells=files,
+            enough=enough,
+            title=f"{tag}: cells that remain",
+            scorer=scorer,
+        )
 
 
 class Files:

@@ -21,12 +21,14 @@ class Job(NamedTuple):
       workdir: claimed work directory.
       provenance: versions and revision, kept with synthetic records.
       seconds: stages done so far, by name; experiments add theirs.
+      scheduler: address of a Dask cluster that scores cells; "" scores them here.
     """
 
     setup: Setup
     workdir: Path
     provenance: dict[str, Any]
     seconds: dict[str, float]
+    scheduler: str = ""
 
     def timed(self, stage: str, start: float) -> None:
         """Notes the seconds since ``start`` (of ``time.perf_counter``) as those of a stage."""
