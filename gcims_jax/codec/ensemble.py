@@ -121,9 +121,9 @@ def minimise_all(
       TrainingDiverged: a loss is no longer finite; checkpoints stay as they were.
     """
     task, n = trainings[0].task, len(trainings)
-    mesh = _mesh(n)
-    data = _stack(trainings, -n % mesh.size)
-    _check_memory(task, config, data, n, mesh)
+    mesh = mesh_of(n)
+    data = stack(trainings, -n % mesh.size)
+    check_memory(task, config, data, n, mesh)
     if title and hosts.is_first():
         idle = -n % mesh.size
         print(
@@ -131,14 +131,14 @@ def minimise_all(
             + (f", {counted(idle, 'place')} left idle" if idle else ""),
             flush=True,
         )
-    put = functools.partial(_put, _sharding(mesh))
-    keys, fixed, examples, validation = jax.tree.map(put, data)
-    begin, look, advance = _compiled(mesh, task, config)
+    place = placer(mesh)
+    keys, fixed, examples, validation = jax.tree.map(place, data)
+    begin, look, advance = compiled(mesh, task, config)
     state, step_keys = begin(keys)
     saver = _Saver(directories, config.checkpoint_seconds)
-    state = saver.restore(state, put)
+    state = saver.restore(state, place)
     step_M, *_ = _noted(state)
-    state = look(state, fixed, validation, put(step_M == 0))
+    state = look(state, fixed, validation, place(step_M == 0))
     with tqdm(
         total=config.steps,
         initial=int(step_M[:n].min()),
@@ -157,7 +157,7 @@ def minimise_all(
             active = [i for i in going if step_M[i] == step]
             active_M = np.isin(np.arange(len(step_M)), active)
             n_steps = min(config.evaluate_every, config.steps - step)
-            state = advance(n_steps, state, step_keys, fixed, examples, validation, put(active_M))
+            state = advance(n_steps, state, step_keys, fixed, examples, validation, place(active_M))
             step_M, train_loss_MxE, validation_loss_MxE = _noted(state)
             e = train.look_after(config, step + n_steps)
             for i in active:
@@ -206,13 +206,13 @@ class _Data(NamedTuple):
     validation: Examples
 
 
-def _mesh(members: int) -> Mesh:
+def mesh_of(members: int) -> Mesh:
     """All devices, of this process no more than there are members; every process must take part."""
     devices = jax.devices()
     return Mesh(np.array(devices if hosts.several() else devices[:members]), (AXIS,))
 
 
-def _stack(trainings: Sequence[Training], idle: int) -> _Data:
+def stack(trainings: Sequence[Training], idle: int) -> _Data:
     """Members side by side, filled up to one size; the last is repeated in places that are left idle."""
     task = trainings[0].task
     if any(one.task != task for one in trainings):
@@ -247,17 +247,14 @@ def _alike(fixed: list[Any]) -> list[Any]:
     return [one._replace(codec=filled(one.codec)) for one in fixed]
 
 
-def _sharding(mesh: Mesh) -> NamedSharding:
-    """Every device has its share of the members."""
-    return NamedSharding(mesh, P(AXIS))
-
-
-def _put(sharding: NamedSharding, leaf: np.ndarray) -> Array:
-    return jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
+def placer(mesh: Mesh) -> Callable[[np.ndarray], Array]:
+    """What puts an array on the devices, every one having its share of the members."""
+    sharding = NamedSharding(mesh, P(AXIS))
+    return lambda leaf: jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
 
 
 @functools.cache
-def _compiled(mesh: Mesh, task: Task, config: TrainConfig) -> tuple[Callable, Callable, Callable]:
+def compiled(mesh: Mesh, task: Task, config: TrainConfig) -> tuple[Callable, Callable, Callable]:
     """First states, looks and steps of all members; ``shard_map``, since no device needs anything of another."""
 
     def everywhere(function: Callable) -> Callable:
@@ -303,7 +300,7 @@ class _Saver:
         self._directories = directories
         self._every, self._last = every, time.monotonic()
 
-    def restore(self, state: TrainState, put: Callable[[np.ndarray], Array]) -> TrainState:
+    def restore(self, state: TrainState, place: Callable[[np.ndarray], Array]) -> TrainState:
         if not hosts.from_first(bool(self._directories) and any(d.exists() for d in self._directories)):
             return state
         whole = jax.tree.map(np.array, hosts.gather(state))
@@ -313,7 +310,7 @@ class _Saver:
                     kept = checkpoints.restore(_member(whole, i))
                 for all_of_them, own in zip(jax.tree.leaves(whole), jax.tree.leaves(kept), strict=True):
                     all_of_them[i] = np.asarray(own)
-        return jax.tree.map(lambda leaf: put(np.asarray(leaf)), hosts.arrays_from_first(whole))
+        return jax.tree.map(lambda leaf: place(np.asarray(leaf)), hosts.arrays_from_first(whole))
 
     def save(self, state: TrainState, going: list[int], ended: list[int]) -> None:
         """Those that have ended, and all that go on where it is time."""
@@ -335,8 +332,8 @@ def _member(state: TrainState, i: int) -> TrainState:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf[i]), state)
 
 
-def _check_memory(task: Task, config: TrainConfig, data: _Data, members: int, mesh: Mesh) -> None:
-    """Raises InputError where the members do not fit, before anything is put on a device."""
+def check_memory(task: Task, config: TrainConfig, data: _Data, members: int, mesh: Mesh) -> int:
+    """Bytes of a member; InputError where they do not fit together, before anything is put on a device."""
     one = functools.partial(jax.tree.map, lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype))
     (_, rows, *row), looked_at = data.examples.rows_Mx.shape, data.validation.rows_Mx.shape[1]
     of_a_row = jax.ShapeDtypeStruct(tuple(row), data.examples.rows_Mx.dtype)
@@ -348,12 +345,12 @@ def _check_memory(task: Task, config: TrainConfig, data: _Data, members: int, me
             f"ensemble: expected members that fit into the memory of {counted(mesh.size, 'device')}, got {members} of "
             f"{each / 2**20:.1f} MiB each, {members * each / 2**30:.1f} GiB; {fits} fit, or set train.ensemble=off"
         )
+    return each
 
 
 def free_bytes(mesh: Mesh) -> tuple[int, int]:
     """Free memory, and how many devices of the mesh share it: devices of a CPU have that of the machine in common."""
-    device = mesh.local_devices[0]
-    stats = device.memory_stats() or {}
+    stats = mesh.local_devices[0].memory_stats() or {}
     if "bytes_limit" in stats:
         return stats["bytes_limit"] - stats.get("bytes_in_use", 0), 1
     if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:

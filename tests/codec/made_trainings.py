@@ -56,11 +56,12 @@ def one_by_one(directories=None):
 def moved_between_devices(mesh):
     """Operations by which devices of a mesh would wait for each other, in the compiled step."""
     members = trainings()
-    data = ensemble._stack(members, -len(members) % mesh.size)
-    keys, fixed, examples, validation = jax.tree.map(lambda a: ensemble._put(ensemble._sharding(mesh), a), data)
-    begin, _, advance = ensemble._compiled(mesh, Line(), CONFIG)
+    data = ensemble.stack(members, -len(members) % mesh.size)
+    place = ensemble.placer(mesh)
+    keys, fixed, examples, validation = jax.tree.map(place, data)
+    begin, _, advance = ensemble.compiled(mesh, Line(), CONFIG)
     state, step_keys = begin(keys)
-    active = ensemble._put(ensemble._sharding(mesh), np.ones(len(step_keys), bool))
+    active = place(np.ones(len(step_keys), bool))
     compiled = advance.lower(3, state, step_keys, fixed, examples, validation, active).compile()
     return re.findall(r"(?:all-gather|all-reduce|all-to-all|collective-permute)", compiled.as_text())
 
@@ -82,7 +83,7 @@ def main(file, coordinator="", processes="1", process="0"):
         kept["refused"] = refused
         hosts.leave()
     else:
-        kept["moved"] = moved_between_devices(ensemble._mesh(len(SIZES)))
+        kept["moved"] = moved_between_devices(ensemble.mesh_of(len(SIZES)))
     if hosts.is_first():
         np.savez(file, **kept)
 

@@ -74,7 +74,7 @@ def test_a_member_that_diverges_is_named():
 
 def test_more_members_than_the_memory_holds_are_refused_before_anything_is_trained(monkeypatch):
     monkeypatch.setattr(ensemble, "free_bytes", lambda mesh: (6_000, 1))
-    monkeypatch.setattr(ensemble, "_compiled", lambda *arguments: pytest.fail("went on"))
+    monkeypatch.setattr(ensemble, "compiled", lambda *arguments: pytest.fail("went on"))
     with pytest.raises(InputError, match=r"got 5 of 0\.0 MiB each, 0\.0 GiB; [1-4] fit, or set train\.ensemble=off"):
         minimise_all(trainings(), CONFIG)
 
