@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.samplers import latents, seconds
 from gcims_jax import parts
-from gcims_jax.codec import double, ensemble, joint
+from gcims_jax.codec import double, ensemble, joint, memory
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.plans import Training
@@ -143,7 +143,7 @@ def _codecs(sizes: Sizes, peak: float, row: Callable[..., None]) -> None:
         mesh = ensemble.mesh_of(members)
         data = ensemble.stack(trainings, -members % mesh.size)
         try:
-            each = ensemble.check_memory(task, config.train, data, members, mesh)
+            each = memory.check_memory(task, config.train, data.fixed, data.examples, data.validation, members, mesh)
         except InputError as error:
             print(f"| {members} codecs | | | {error} | | |", flush=True)
             break

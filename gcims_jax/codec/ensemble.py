@@ -7,7 +7,6 @@ what was trained together goes on one by one, and the other way round.
 """
 
 import functools
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from gcims_jax import hosts
 from gcims_jax.codec import double, train
 from gcims_jax.codec.checkpoints import Checkpoints
 from gcims_jax.codec.double import CodecConfig
+from gcims_jax.codec.memory import check_memory
 from gcims_jax.codec.plans import Plan, Training
 from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves, Examples, Params, Task, TrainConfig, TrainState
@@ -34,7 +34,6 @@ Array = jax.Array
 
 AXIS = "member"
 SAVING = 0.1  # most share of the time that goes to checkpoints
-SLACK = 0.9  # share of the free memory that members may take
 
 
 def wanted(config: TrainConfig) -> bool:
@@ -123,7 +122,7 @@ def minimise_all(
     task, n = trainings[0].task, len(trainings)
     mesh = mesh_of(n)
     data = stack(trainings, -n % mesh.size)
-    check_memory(task, config, data, n, mesh)
+    check_memory(task, config, data.fixed, data.examples, data.validation, n, mesh)
     if title and hosts.is_first():
         idle = -n % mesh.size
         print(
@@ -171,33 +170,7 @@ def minimise_all(
     return [(one.best_params, train.curves_of(config, one)) for one in members]
 
 
-def member_bytes(
-    task: Task, config: TrainConfig, fixed: Any, rows: int, looked_at: int, row: jax.ShapeDtypeStruct
-) -> int:
-    """Memory of one member: twice its training state, what it trains on, and what a step keeps for its gradient.
-
-    A look at validation examples keeps nothing for a gradient; it is counted as a quarter of what a step with as many would.
-
-    Args:
-      task, config: of the training.
-      fixed: arrays or their shapes, of one member.
-      rows: training examples, with padding.
-      looked_at: validation examples, with padding.
-      row: shape of one example.
-    """
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    state = jax.eval_shape(lambda key: train.init(key, task, config), key)
-
-    def kept(params: Any, fixed: Any, rows_Bx: Array, key: Array) -> Any:
-        return jax.vjp(lambda params: task.losses(params, fixed, rows_Bx, key).mean(), params)[1]
-
-    batch = jax.ShapeDtypeStruct((config.batch, *row.shape), row.dtype)
-    step = _bytes(jax.eval_shape(kept, state.params, fixed, batch, key))
-    look = step * looked_at // (4 * config.batch)
-    return 2 * _bytes(state) + _bytes(fixed) + (rows + looked_at) * _bytes(row) + max(step, look)
-
-
-class _Data(NamedTuple):
+class Data(NamedTuple):
     """What members are trained on, a pytree whose leaves have the members first."""
 
     keys_Mx2: np.ndarray
@@ -212,7 +185,7 @@ def mesh_of(members: int) -> Mesh:
     return Mesh(np.array(devices if hosts.several() else devices[:members]), (AXIS,))
 
 
-def stack(trainings: Sequence[Training], idle: int) -> _Data:
+def stack(trainings: Sequence[Training], idle: int) -> Data:
     """Members side by side, filled up to one size; the last is repeated in places that are left idle."""
     task = trainings[0].task
     if any(one.task != task for one in trainings):
@@ -224,7 +197,7 @@ def stack(trainings: Sequence[Training], idle: int) -> _Data:
         return Examples(np.stack(padded), np.array([len(a) for a in rows], np.int32))
 
     members = [*trainings, *[trainings[-1]] * idle]
-    return _Data(
+    return Data(
         np.stack([np.asarray(jax.random.key_data(one.key)) for one in members]),
         jax.tree.map(lambda *leaves: np.stack(leaves), *_alike([one.fixed for one in members])),
         filled([np.asarray(one.rows_Mx) for one in members], task.quantum),
@@ -330,34 +303,3 @@ class _Saver:
 
 def _member(state: TrainState, i: int) -> TrainState:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf[i]), state)
-
-
-def check_memory(task: Task, config: TrainConfig, data: _Data, members: int, mesh: Mesh) -> int:
-    """Bytes of a member; InputError where they do not fit together, before anything is put on a device."""
-    one = functools.partial(jax.tree.map, lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype))
-    (_, rows, *row), looked_at = data.examples.rows_Mx.shape, data.validation.rows_Mx.shape[1]
-    of_a_row = jax.ShapeDtypeStruct(tuple(row), data.examples.rows_Mx.dtype)
-    each = member_bytes(task, config, one(data.fixed), rows, looked_at, of_a_row)
-    free, sharing = free_bytes(mesh)
-    fits = hosts.least(int(SLACK * free / each) * (mesh.size // sharing))
-    if members > fits:
-        raise InputError(
-            f"ensemble: expected members that fit into the memory of {counted(mesh.size, 'device')}, got {members} of "
-            f"{each / 2**20:.1f} MiB each, {members * each / 2**30:.1f} GiB; {fits} fit, or set train.ensemble=off"
-        )
-    return each
-
-
-def free_bytes(mesh: Mesh) -> tuple[int, int]:
-    """Free memory, and how many devices of the mesh share it: devices of a CPU have that of the machine in common."""
-    stats = mesh.local_devices[0].memory_stats() or {}
-    if "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats.get("bytes_in_use", 0), 1
-    if hasattr(os, "sysconf") and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), len(mesh.local_devices)
-    return 2**62, len(mesh.local_devices)
-
-
-def _bytes(tree: Any) -> int:
-    # Keys have no itemsize of their own.
-    return sum(leaf.size * getattr(leaf.dtype, "itemsize", 8) for leaf in jax.tree.leaves(tree))

@@ -1,19 +1,23 @@
 """Studies on a Dask cluster, and runs that several processes share."""
 
+import dataclasses
 import os
 import socket
 import time
 
+import jax
+import numpy as np
 import pytest
 from conftest import make_records
 from dask.distributed import LocalCluster
 from in_process import launch
 
 from configs import base
-from experiments import cells, cluster, remote, settings, studies, workdir
+from experiments import augmentation, cells, cluster, remote, settings, studies, workdir
 from experiments.job import Job
 from gcims_jax import InputError, io
 from gcims_jax.evaluation import study
+from gcims_jax.generators import codecs
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +125,40 @@ def test_cells_are_what_one_fold_after_the_other_gives(setup):
     one = study.Cell(setup.study.candidates[0], folds[1], 1, plan, 0, 1, 4)
     found = study.score_cell(part, one)
     assert found["n_test"] == len(folds[1].test) and found["n_train"] == 2 * 4 and len(found["inner"]) == 1
+
+
+class Asked(Exception):
+    pass
+
+
+@pytest.mark.parametrize("protocol", ["strict", "paper"])
+def test_codecs_trained_together_are_those_that_each_fold_asks_for(setup, protocol, tmp_path, monkeypatch):
+    train = dataclasses.replace(setup.method.codec.train, ensemble="on")
+    codec = dataclasses.replace(setup.method.codec, train=train)
+    job = Job(setup._replace(method=dataclasses.replace(setup.method, codec=codec)), tmp_path, {}, {})
+    plan, calls = augmentation.plan_of(job), []
+    monkeypatch.setattr(codecs, "fit_all", lambda *arguments, **options: calls.append((*arguments, options)))
+    cells.train_codecs(job, ["strict", "paper"], plan)
+    ((keys, sources, config, options),) = calls
+    assert len(keys) == len(setup.folds) + 1 and config == codec  # paper learns once
+    together = 1 if protocol == "strict" else len(setup.folds)
+
+    def asked(key, part, config, **named):
+        assert config == codec and named["directory"] == options["directories"][together]
+        assert named["units"] == options["units"][together]
+        np.testing.assert_array_equal(jax.random.key_data(key), jax.random.key_data(keys[together]))
+        np.testing.assert_array_equal(part.x_NxRxT, sources[together].x_NxRxT)
+        raise Asked
+
+    monkeypatch.setattr(codecs, "fit", asked)
+    with pytest.raises(Asked):
+        cells.make_together(job, protocol, 1, augmentation.arms(job), plan)
+    finished = tmp_path / "checkpoints" / "strict" / "fold_000.json"
+    finished.parent.mkdir(parents=True)
+    finished.write_text("{}")
+    cells.train_codecs(job, ["strict"], plan)
+    assert len(calls[1][0]) == len(setup.folds) - 1  # the finished one is left out
+    for option in ({"budget_minutes": 1.0}, {"method": setup.method}):  # nobody knows how many; auto, on a CPU
+        other = job._replace(setup=job.setup._replace(**option))
+        cells.train_codecs(other, ["strict"], augmentation.plan_of(other))
+    assert len(calls) == (2 if jax.default_backend() == "cpu" else 3)
