@@ -98,6 +98,7 @@ def test_where_all_is_one_group_nothing_is_warped():
     assert not GENERATORS["tuned_warp"].describe(learned).changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(seed):
     fit, describe = GENERATORS["phase_amplitude"].fit, GENERATORS["phase_amplitude"].describe
