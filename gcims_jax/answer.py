@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from tqdm import tqdm
 
 from gcims_jax import options, parts
 from gcims_jax.errors import InputError, suggest
@@ -184,18 +185,14 @@ def evaluate(
         records.labels, part.groups_N, folds=possible_folds(part.groups_N, folds), repeats=repeats, seed=number
     )
     plan = what.plan(config, len(truth.classes))
-    scored = study.score_folds(
-        part,
-        splits,
-        what.with_copies(),
-        plan,
-        number,
-        inner=inner_splits,
-        title="cells" if progress else None,
-    )
+    tried = what.with_copies()
+    with tqdm(total=len(splits) * len(tried), desc="cells", unit="cell", disable=not progress) as bar:
+        scored = study.score_folds(
+            part, splits, tried, plan, number, inner=inner_splits, tell=lambda name: bar.update()
+        )
     summary = {
         **what.describe(splits),
-        **study.compare_all(scored, truth, what.with_copies()),
+        **study.compare_all(scored, truth, tried),
         "dataset": study.dataset(records, part),
         "banner": "",
     }
