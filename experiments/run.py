@@ -98,6 +98,8 @@ def _work(config: ConfigDict, folder: Path, cache: str | None, progress: Progres
         jax.config.update("jax_compilation_cache_dir", str(Path(cache).absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
     check_place(folder, "choose another --workdir", folder=True)
+    if cache:
+        check_place(Path(cache), "choose another --compilation_cache", folder=True)
     setup = settings.prepare(config)
     software = workdir.about_software()
     made_by = {**software["versions"], "code": workdir.code_version()}

@@ -166,10 +166,13 @@ def evaluate(
     given = {"folds": folds, "repeats": repeats, "inner_splits": inner_splits}
     counts = options.read("evaluate", {name: options.count(1, 10**6) for name in given}, given)
     folds, repeats, inner_splits = (counts[name] for name in given)
-    ratios = [ratios] if isinstance(ratios, (int, float, str)) else list(ratios)
+    ratios = list(ratios) if isinstance(ratios, Sequence | np.ndarray) and not isinstance(ratios, str) else [ratios]
+    if None in ratios:
+        raise InputError(f"evaluate.ratios: expected numbers above 0, got {ratios}; leave it out for the default")
     rule = {"ratios": options.number(0, 10**6, above=True)}
     ratios = [options.read("evaluate", rule, {"ratios": ratio})["ratios"] for ratio in ratios]
-    modes = [modes] if isinstance(modes, str) else list(modes)
+    modes = list(modes) if isinstance(modes, Sequence) and not isinstance(modes, str) else [modes]
+    options.read("evaluate", codecs.RULES, {"codec": codec})
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
     what = study.Study(

@@ -103,10 +103,12 @@ def doses_of(ratios: Sequence[float], modes: Sequence[str]) -> tuple[Dose, ...]:
     """Ratios × modes.
 
     Raises:
-      InputError: an unknown mode.
+      InputError: an unknown mode, a ratio that is no number.
     """
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
+    if wrong := [ratio for ratio in ratios if isinstance(ratio, str)]:
+        raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]!r}")
     return tuple(Dose(float(ratio), mode == "balanced") for mode in modes for ratio in ratios)
 
 
