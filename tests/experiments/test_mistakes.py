@@ -109,7 +109,7 @@ def test_wrong_words_are_named_with_the_nearest_right_one(told, argv, expected):
         (["--config.seed=-1"], "seed: expected a whole number from 0 to 2147483647, got -1"),
         (
             ["--config.protocol.folds=50", "--config.study.candidates=mix"],
-            "expected at least as many records as folds (20), got 8; set protocol.folds to 8 or less",
+            "expected at least as many records as folds (20), got 12; set protocol.folds to 12 or less",
         ),
         (["--config.protocol.names=strickt"], "protocol.names: expected some of strict, paper, got 'strickt'"),
         (
