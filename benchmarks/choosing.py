@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from configs import base
 from experiments import cells, data, settings
@@ -161,6 +162,7 @@ def main() -> None:
             raise SystemExit(f"error: {name}: {error}") from None
         candidates = setup.study.with_copies()
         folder = options.out / name.replace(" ", "_") / f"{options.each}_{options.draws}_{options.seed}"
+        bar = tqdm(desc=name, unit="cell", disable=None)
         folds = study.score_folds(
             setup.part,
             setup.folds,
@@ -169,7 +171,7 @@ def main() -> None:
             setup.seed,
             inner=max(INNER_SPLITS),
             cells=cells.Files(folder),
-            title=name,
+            tell=lambda candidate, bar=bar: bar.update(),
         )
         found[name] = regrets(setup, folds)
         print(f"{name}: best pair {found[name]['best_pair']}, best plain {found[name]['best_plain']}", flush=True)

@@ -16,6 +16,7 @@ def run(job: Job) -> str:
     written = []
 
     def write(folds: list[FoldAnswers]) -> None:
+        job.progress.stage("synthetic records")
         candidate, dose = choose(job, folds)
         records = generate(job, candidate, dose)
         synthetic.write(job, records)

@@ -22,10 +22,11 @@ from gcims_jax.io.netcdf import write_dataset
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import augmentation as page
 
-from . import budget, cells, synthetic
+from . import budget, cells, progress, synthetic
 from .job import Job
 
 ARM = "original+synthetic"
+SCORES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
 def arms(job: Job) -> tuple[Candidate, ...]:
@@ -64,6 +65,7 @@ def run(job: Job) -> str:
     for folds in folds_by_protocol.values():
         _add_seconds(job.seconds, folds)
     start = time.perf_counter()
+    job.progress.stage("synthetic records")
     examples, written = _show(job, plan)
     found = predictions.to_dataset(folds_by_protocol, setup.truth, setup.records.names)
     write_dataset(found, job.workdir / "predictions.nc")
@@ -224,15 +226,14 @@ def _selection(selections: list[Mapping[str, Any] | None]) -> dict[str, Any] | N
 def _closing(summary: Mapping[str, Any]) -> str:
     lines = [summary["banner"]] if summary["banner"] else []
     for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
-        lines.append(name + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
-        for arm, scores in part["arms"].items():
-            accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]
-            lines.append(
-                f"  {arm:24s} accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}   "
-                f"balanced {balanced['mean']:.3f} ± {balanced['std']:.3f}"
-            )
-        lines.append(f"  {part['comparison']['sentence']}")
+        rows = [[arm, *(_percent(scores[score]) for score in SCORES)] for arm, scores in part["arms"].items()]
+        leaks = " (leaks: not evidence)" * part["protocol"]["leaks"]
+        lines += [progress.table([f"{name}{leaks}, %", *SCORES.values()], rows), f"  {part['comparison']['sentence']}"]
     return "\n".join(lines)
+
+
+def _percent(score: Mapping[str, float]) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['std']:.1f}"
 
 
 def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:

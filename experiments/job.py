@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from gcims_jax.evaluation.study import dataset
 from gcims_jax.reports.page import put_banner
 
+from .progress import Progress
 from .settings import Setup
 from .workdir import to_json, write_text
 
@@ -21,12 +22,14 @@ class Job(NamedTuple):
       workdir: claimed work directory.
       provenance: versions and revision, kept with synthetic records.
       seconds: stages done so far, by name; experiments add theirs.
+      progress: told of stages and of what is done.
     """
 
     setup: Setup
     workdir: Path
     provenance: dict[str, Any]
     seconds: dict[str, float]
+    progress: Progress = Progress()
 
     def timed(self, stage: str, start: float) -> None:
         """Notes the seconds since ``start`` (of ``time.perf_counter``) as those of a stage."""
@@ -43,7 +46,7 @@ class Job(NamedTuple):
         summary.setdefault("dataset", dataset(setup.records, setup.part))
         summary["banner"] = setup.banner
         start = time.perf_counter()
-        print("page", flush=True)
+        self.progress.stage("page")
         summary["timing"] = {**self.seconds, "total": sum(self.seconds.values())}
         write_page(self.workdir, summary)
         if setup.banner:

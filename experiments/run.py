@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from gcims_jax.errors import InputError, suggest
 
 from . import command
+from .progress import Progress
 
 # Module and function of each; it writes its results and returns what to print. They are imported when they are run: JAX
 # and what stands on it take seconds, and mistakes on the command line are told before.
@@ -78,6 +79,13 @@ def _run(parser: command.Parser, argv: list[str], recipe: str | None) -> None:
 def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
     start = time.perf_counter()
     print(f"data: {config.data.path or 'simulated records'}", flush=True)
+    with Progress() as progress:
+        closing = _work(config, folder, cache, progress)
+    print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
+
+
+def _work(config: ConfigDict, folder: Path, cache: str | None, progress: Progress) -> str:
+    start = time.perf_counter()
     import jax
     from absl import logging
 
@@ -92,6 +100,8 @@ def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
         jax.config.update("jax_compilation_cache_dir", str(Path(cache).absolute()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small programs are many
     check_place(folder, "choose another --workdir", folder=True)
+    if cache:
+        check_place(Path(cache), "choose another --compilation_cache", folder=True)
     setup = settings.prepare(config)
     software = workdir.about_software()
     made_by = {**software["versions"], "code": workdir.code_version()}
@@ -113,10 +123,9 @@ def _execute(config: ConfigDict, folder: Path, cache: str | None) -> None:
     module, function = EXPERIMENTS[config.experiment].split(".")
     experiment = getattr(importlib.import_module(f".{module}", __package__), function)
     try:
-        closing = experiment(Job(setup, folder, software, seconds))
+        return experiment(Job(setup, folder, software, seconds, progress))
     except TrainingDiverged as error:
         raise InputError(str(error)) from error
-    print(f"\n{closing}\n{time.perf_counter() - start:.0f} s; report: {folder / 'report.html'}")
 
 
 if __name__ == "__main__":

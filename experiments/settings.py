@@ -87,6 +87,8 @@ def prepare(config: ConfigDict) -> Setup:
     unknown = [name for name in protocols if name not in PROTOCOLS]
     if unknown or not protocols:
         raise InputError(f"protocol.names: expected some of {', '.join(PROTOCOLS)}, got {config.protocol.names!r}")
+    if not 0 <= config.seed < 2**31:  # folds count on from it, for libraries that take no more
+        raise InputError(f"seed: expected a whole number from 0 to {2**31 - 1}, got {config.seed}")
     method = read_method(config)
     if "paper" in protocols and config.experiment != "augmentation":
         print(

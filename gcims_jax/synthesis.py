@@ -1,13 +1,13 @@
 """Synthetic records from records: ``fit`` and ``sample``, in the unit and with the labels of whoever asks."""
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gcims_jax import options as option_rules
 from gcims_jax import parts
 from gcims_jax.errors import InputError, check_options, counted, suggest
 from gcims_jax.evaluation.candidates import Candidate, on_grid
@@ -18,12 +18,16 @@ from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
 from gcims_jax.seeds import as_key
 
-PREPROCESS = (
-    *(p.name for p in inspect.signature(automatic.for_grid).parameters.values() if p.kind is p.KEYWORD_ONLY),
-    "wavelet",
-    "log",
-    "log_knee",
-)
+PREPROCESS = {
+    "slow_range": option_rules.limits(),
+    "fast_range": option_rules.limits(),
+    "slow_level": option_rules.count(0, 20),
+    "fast_level": option_rules.count(0, 20),
+    "align": option_rules.number(0, 1e9),
+    "wavelet": option_rules.kind(str, "the name of a wavelet, such as 'db3'"),
+    "log": option_rules.truth(),
+    "log_knee": option_rules.number(0, 1e9, above=True),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,7 +95,7 @@ def fit(
     <3 records of 10 × 20 points, 1 class>
     """
     check_records(records, "fit")
-    if generator not in GENERATORS:
+    if not isinstance(generator, str) or generator not in GENERATORS:
         raise InputError(
             f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
         )
@@ -173,13 +177,7 @@ def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.Pr
     """
     if not isinstance(options, Mapping | None):
         raise InputError(f"preprocess: expected options by name, as in {{'log': True}}, got {options!r}")
-    options = dict(options or {})
-    check_options("preprocess", PREPROCESS, options)
-    for name in ("slow_range", "fast_range"):
-        limits = options.get(name)
-        if limits is not None and not (isinstance(limits, (tuple, list)) and len(limits) == 2):
-            raise InputError(f"preprocess.{name}: expected (low, high) in the axis' unit, got {limits!r}")
-    return automatic.for_grid(records.slow, records.fast, **options)
+    return automatic.for_grid(records.slow, records.fast, **option_rules.read("preprocess", PREPROCESS, options or {}))
 
 
 def check_records(records: Any, of: str) -> None:

@@ -150,6 +150,7 @@ def score(
     seed: int,
     *,
     measure: Callable[[Made], Mapping[str, Any]] | None = None,
+    tell: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> dict[str, Any]:
     """Answers of every candidate, dose and classifier for held-out records.
@@ -159,6 +160,7 @@ def score(
     Args:
       seed: of the classifiers.
       measure: adds figures to the result, from what was made.
+      tell: called once all is made, before it is judged.
 
     The other arguments are those of ``make``.
 
@@ -170,8 +172,7 @@ def score(
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
     """
     made = make(keys, candidates, train, test, plan, **options)
-    if options.get("title"):
-        print(f"{options['title']} judging", flush=True)
+    tell()
     rows, notes = [], []
     for candidate in candidates:
         note, real = Description(False, ""), made.train

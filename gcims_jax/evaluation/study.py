@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.errors import InputError
@@ -104,10 +103,12 @@ def doses_of(ratios: Sequence[float], modes: Sequence[str]) -> tuple[Dose, ...]:
     """Ratios × modes.
 
     Raises:
-      InputError: an unknown mode.
+      InputError: an unknown mode, a ratio that is no number.
     """
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
+    if wrong := [ratio for ratio in ratios if isinstance(ratio, str)]:
+        raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]!r}")
     return tuple(Dose(float(ratio), mode == "balanced") for mode in modes for ratio in ratios)
 
 
@@ -122,7 +123,7 @@ def score_folds(
     records_per_class: int = 0,
     cells: Cells | None = None,
     enough: Callable[[list[FoldAnswers]], bool] = lambda answered: False,
-    title: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
 ) -> list[FoldAnswers]:
     """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
 
@@ -136,30 +137,27 @@ def score_folds(
       records_per_class: most training records of a class; 0 keeps all.
       cells: finished ones, which are not scored again, and where new ones are put; None keeps them in memory alone.
       enough: asked after each repeat with all answers so far; whether the rest is left out.
-      title: of the progress bar; None shows none.
+      tell: told of each cell that is scored, the name of its candidate.
     """
     cells = {} if cells is None else cells
     names = [candidate.name for candidate in candidates]
-    missing = sum((name, index) not in cells for index in range(len(folds)) for name in names)
     result = []
-    with tqdm(total=missing, desc=title, unit="cell", disable=not missing or title is None) as bar:
-        for index, fold in enumerate(folds):
-            remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
-            score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
-            # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-            side_by_side = max(1, min(len(remaining), _cores()))
-            with threadpool_limits(1), ThreadPoolExecutor(side_by_side) as pool:
-                futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
-                for done in as_completed(futures):
-                    cell = done.result()
-                    # Its share of the time that passes for whoever waits.
-                    cell["wall_seconds"] /= side_by_side
-                    cells[futures[done].name, index] = cell
-                    bar.set_postfix_str(futures[done].name)
-                    bar.update()
-            result.append(answers.gather(fold, [cells[name, index] for name in names]))
-            if splits.ends_repeat(folds, index) and enough(result):
-                break
+    for index, fold in enumerate(folds):
+        remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
+        score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
+        # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
+        side_by_side = max(1, min(len(remaining), _cores()))
+        with threadpool_limits(1), ThreadPoolExecutor(side_by_side) as pool:
+            futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
+            for done in as_completed(futures):
+                cell = done.result()
+                # Its share of the time that passes for whoever waits.
+                cell["wall_seconds"] /= side_by_side
+                cells[futures[done].name, index] = cell
+                tell(futures[done].name)
+        result.append(answers.gather(fold, [cells[name, index] for name in names]))
+        if splits.ends_repeat(folds, index) and enough(result):
+            break
     return result
 
 

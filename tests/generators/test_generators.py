@@ -42,7 +42,7 @@ def test_copies_are_used_equally_often():
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(0, 2**31))
 def test_a_prefix_of_picks_is_even_too(labels, seed):
-    picked = pick(np.random.default_rng(seed), LABELS, np.array(labels))
+    picked = pick(jax.random.key(seed), LABELS, np.array(labels))
     np.testing.assert_array_equal(LABELS[picked], labels)
     for label in set(labels):
         used = np.bincount(picked[np.array(labels) == label], minlength=12)[label == LABELS]
