@@ -247,26 +247,7 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
     made, key = cells.make_together(job, protocol, 0, [candidate], plan), key_of(candidate)
     records = synthetic.in_units(job, made, made.draws[key], protocol, setup.method.sampler)
     synthetic.write(job, records)
-    truth, fold, units = setup.truth, setup.folds[0], synthetic.units_of(job, made)
-    # A class that the first fold does not test is shown by a record that it has learned from.
-    order = np.concatenate([fold.test, fold.train])
-    shown_K = [int(order[np.flatnonzero(truth.labels_N[order] == k)[0]]) for k in range(len(truth.classes))]
-    real = setup.part.take(shown_K)
-    real = real.with_values(scale.apply(made.scaling.value, real.x_NxRxT))
-    rebuilt = double_autoencoder.reconstruct(made.generators[key], real)
-    first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
-    plan_of_axes = setup.compression
     written = synthetic.describe(job, made, records)
-    examples = page.Examples(
-        classes=truth.classes,
-        real_KxLxM=setup.records.values[shown_K][:, plan_of_axes.slow_slice, plan_of_axes.fast_slice],
-        reconstructed_KxLxM=units(rebuilt.x_NxRxT),
-        synthetic_KxLxM=records.values[first_K],
-        slow=plan_of_axes.slow,
-        fast=plan_of_axes.fast,
-        scaling=made.scaling.value,
-        unit=str(setup.records.attrs.get("units", "1")),
-        held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
-        limits=(written["measured_low"], written["measured_high"]),
-    )
+    rebuild = functools.partial(double_autoencoder.reconstruct, made.generators[key])
+    examples = synthetic.examples(job, made, records, protocol, rebuild)
     return examples, written

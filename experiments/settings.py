@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -56,6 +57,8 @@ class Setup(NamedTuple):
       calibration: options of the calibration of the verdict.
       sanity_class: whose peaks are compared; "" is the largest.
       also_write: formats of the synthetic records beside netCDF.
+      budget_minutes: after which no further repeat is begun; 0 for no budget.
+      source: name of the file or folder that the records come from; "" for simulated ones.
     """
 
     records: Records
@@ -75,6 +78,7 @@ class Setup(NamedTuple):
     sanity_class: str
     also_write: tuple[str, ...]
     budget_minutes: float = 0.0
+    source: str = ""
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -141,6 +145,7 @@ def prepare(config: ConfigDict) -> Setup:
         sanity_class=config.sanity_class,
         also_write=also_write,
         budget_minutes=budget,
+        source=Path(config.data.path).name,
     )
 
 

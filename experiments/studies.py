@@ -22,7 +22,7 @@ from . import budget, cells, progress
 from .job import Job
 
 
-def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | None = None) -> str:
+def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], leaderboard_page.Written] | None = None) -> str:
     """All generators against each other: which helps which classifier, everything chosen inside training parts.
 
     ``before_results`` writes more files of these answers before the results, which say that the run is complete.
@@ -40,9 +40,8 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     }
     _keep(job, folds)
     job.timed("study", start)
-    if before_results is not None:
-        before_results(folds)
-    job.finish(summary, leaderboard_page.write)
+    written = None if before_results is None else before_results(folds)
+    job.finish(summary, functools.partial(leaderboard_page.write, written=written))
     return f"{_scores(summary['lines'])}\n{leaderboard_page.sentence(summary)}"
 
 
