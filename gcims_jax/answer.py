@@ -124,7 +124,7 @@ def evaluate(
     ratios: Sequence[float] = (1.0, 10.0),
     modes: Sequence[str] = ("balanced",),
     codec: codecs.CodecOption | None = None,
-    inner_splits: int = 1,
+    inner_splits: int = 3,
     preprocess: Mapping[str, Any] | None = None,
     seed: Any = 0,
     progress: bool = False,

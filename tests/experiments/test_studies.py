@@ -24,6 +24,7 @@ def setup(tmp_path_factory):
     config.codec.latent = 3
     config.protocol.folds = 2
     config.study.ratios = (1.0,)
+    config.study.inner_splits = 1
     config.classifier.trees = 5
     config.study.candidates = ("class_weights", "latent_rda", "noise")
     config.study.records_per_class = (4, 0)
