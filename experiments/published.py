@@ -20,8 +20,16 @@ from . import command
 ROOT = Path(__file__).parents[1]
 DIGITS = '--config.data.class_counts="(40,35,30,25,20,15,12,10,8,8)"'
 LONGEST = 12  # entries of a list that is kept; longer ones are answers of records and folds
+# Sections of the options that only some experiments read; of others they are not published.
+SECTIONS = {
+    "study": ("augment", "leaderboard", "ratio", "minority", "learning_curve"),
+    "codec_study": ("codec_ablation", "cross_dimension", "latent_dimension", "instrument_peaks"),
+    "sampler_study": ("sampler_study",),
+    "calibration": ("calibrate_verdict",),
+    "benchmark": (),
+}
 TABLE = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end of table -->)", re.S)
-FIGURE = re.compile(r"(\S+?)<!-- ([\w-]+): ([^,>]+), (percent|points|number) -->")
+FIGURE = re.compile(r"([-+]?\d[\d.]*)<!-- ([\w-]+): ([^,>]+), (percent|points|number) -->")
 
 Figures = Mapping[str, Any]
 
@@ -55,7 +63,7 @@ class Study(NamedTuple):
         """All options with their values; the data as its name."""
         parser = command.Parser("run", "")
         _, config = command.read(parser, self.argv(Path(self.data) if self.data else None), None)
-        return json.loads(json.dumps(config.to_dict()))
+        return read_by(json.loads(json.dumps(config.to_dict())))
 
 
 STUDIES: dict[str, Study] = {
@@ -74,6 +82,15 @@ STUDIES: dict[str, Study] = {
     ),
     "one-or-two-stages": Study("cross_dimension"),
 }  # fmt: skip
+
+
+def read_by(options: dict[str, Any]) -> dict[str, Any]:
+    """Options without the sections that their experiment does not read."""
+    return {
+        name: value
+        for name, value in options.items()
+        if options["experiment"] in SECTIONS.get(name, (options["experiment"],))
+    }
 
 
 def keep(results: Any) -> Any:
@@ -227,7 +244,7 @@ def table(name: str, made: Mapping[str, Any]) -> str:
 def _made_by(name: str, made: Figures) -> str:
     changed = changed_options(made["options"], STUDIES[name].resolved())
     since = f", options have changed since: {', '.join(changed)}" if changed else ""
-    return f"`{made['command']}`: {made['seconds']:.0f} s, commit `{made['commit']}`{since}.\n"
+    return f"- `{made['command']}`: {made['seconds']:.0f} s, commit `{made['commit']}`{since}.\n"
 
 
 def changed_options(then: Figures, now: Figures, prefix: str = "") -> list[str]:

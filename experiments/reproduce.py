@@ -102,7 +102,7 @@ def publish(name: str, folder: Path, root: Path) -> None:
     for picture, source in study.pictures.items():
         shutil.copyfile(folder / "figures" / source, root / "docs" / picture)
         pictures[picture] = published.hash_of(root / "docs" / picture)
-    options = about["config"]
+    options = published.read_by(about["config"])
     if study.data:
         options["data"]["path"] = study.data
     found = {

@@ -38,8 +38,8 @@ def root(tmp_path):
     (run / "results.json").write_text(json.dumps(RESULTS))
     reproduce.publish("quickstart", run, tmp_path)
     (tmp_path / "docs" / "page.md").write_text(
-        "Before.\n\n<!-- table: quickstart -->\n<!-- end of table -->\n\nIt is ?<!-- quickstart: comparison/delta_accuracy, points --> points, "
-        "from ?<!-- quickstart: comparison/ci95/0, points -->.\n"
+        "Before.\n\n<!-- table: quickstart -->\n<!-- end of table -->\n\nIt is 0<!-- quickstart: comparison/delta_accuracy, points --> points, "
+        "from (0<!-- quickstart: comparison/ci95/0, points -->.\n"
     )  # fmt: skip
     reproduce.fill(tmp_path)
     return tmp_path
@@ -54,7 +54,7 @@ def test_tables_and_figures_are_written_from_results(root):
     text = (root / "docs" / "page.md").read_text()
     assert "| strict | 73.2 ± 8.1 | 73.2 ± 8.1 | +3.6 (-6.5 to +13.8) | cannot tell | 61 |" in text
     assert "`python -m experiments.run --config configs/quickstart.py`: 61 s, commit `abc1234`.\n" in text
-    assert "It is +3.6<!-- quick" in text and "from -6.5<!-- quick" in text
+    assert "It is +3.6<!-- quick" in text and "from (-6.5<!-- quick" in text
     kept = json.loads((root / "docs" / "results" / "quickstart.json").read_text())
     assert "per_fold" not in kept["figures"]["comparison"] and "timing" not in kept["figures"]
     assert list(published.differences(root)) == []
