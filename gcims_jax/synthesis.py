@@ -96,7 +96,9 @@ def fit(
             f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
         )
     check_options(
-        generator, [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units")], options
+        generator,
+        [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units", "logarithm")],
+        options,
     )
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
@@ -106,6 +108,7 @@ def fit(
     about = {
         "codec": codecs.default(compression.shape),
         "units": (scaling.low, scaling.high - scaling.low),
+        "logarithm": int(config.log),
     }
     return Fitted(
         generator,
