@@ -25,6 +25,7 @@ MINOR = 0.05  # of what all nuisances explain; what explains less is what first 
 WITHIN = ("class", "group")
 
 
+SHARE = 0.02  # of the variance within classes; what explains less makes no difference to a classifier
 CLEAR = 2.0  # of what filler and noise do along the directions of a nuisance; below that it makes no difference
 
 
@@ -144,7 +145,7 @@ def _select(
       The model of what was found, what is in it, and the evidence for each of those that were found.
     """
     count = tested + len(table.FILLER)
-    power_J = _power(cells, owner_F, count)
+    power_J, total = _power(cells, owner_F, count), sum(float(cell.squared_BxN.sum()) for cell in cells)
     on_J = (np.arange(count + 1) >= tested) & np.append(power_J > 0.0, True)
     units = len(np.unique(unit_N))
     threshold = stats.t.isf(LEVEL / max(tested, 1), max(units - 1, 1))
@@ -164,7 +165,8 @@ def _select(
         left_J, left = model.without(j, on_J)
         evidence[j] = float(_evidence(left, left_J, unit_N)[0][j])
         explained_J = model.variance_J[:tested] * power_J[:tested]
-        minor = explained_J[j] <= MINOR * explained_J.sum() or _clarity(model, j, tested) < CLEAR
+        least = max(MINOR * explained_J.sum(), SHARE * total)
+        minor = explained_J[j] <= least or _clarity(model, j, tested) < CLEAR
         if evidence[j] <= threshold or minor:
             del evidence[j]
             on_J[j] = False
