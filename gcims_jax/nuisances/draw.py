@@ -39,8 +39,15 @@ def _change(rng: np.random.Generator, x_BxRxT: np.ndarray, sizes: Mapping[str, f
     if fields["slow"].any() or fields["fast"].any():
         slow_BxR = _positions(np.broadcast_to(fields["slow"], (b, r, 1))[:, :, 0])
         fast_BxT = _positions(np.broadcast_to(fields["fast"], (b, 1, t))[:, 0, :])
-        x_BxRxT = warp.apply(np.asarray(x_BxRxT, np.float32), slow_BxR, fast_BxT)
+        padded = (_padded(np.asarray(a, np.float32)) for a in (x_BxRxT, slow_BxR, fast_BxT))
+        x_BxRxT = np.asarray(warp.apply(*padded))[:b]
     return np.asarray(x_BxRxT + fields["addition"], np.float32)
+
+
+def _padded(values_Bx: np.ndarray) -> np.ndarray:
+    """With zeros behind to a power of two, so that few programs are compiled."""
+    more = (1 << (len(values_Bx) - 1).bit_length()) - len(values_Bx)
+    return np.concatenate([values_Bx, np.zeros((more, *values_Bx.shape[1:]), np.float32)])
 
 
 def field(rng: np.random.Generator, name: str, shape: tuple[int, int, int]) -> np.ndarray:

@@ -90,7 +90,7 @@ def fit(
         return Found({}, tuple(names), 0.0, 0.0, _degrees(cells))
     order_N = np.concatenate(kept)
     model, on_J, evidence = _select(cells, owner_F, len(names), cell_N[order_N])
-    return _sizes(model, on_J, evidence, names, group_N[order_N], amounts)
+    return _sizes(model, on_J, evidence, names, group_N[order_N])
 
 
 def _cells(records: Sequence[np.ndarray], amounts: Amounts, names: Sequence[str]) -> tuple[list[Banded], np.ndarray]:
@@ -180,7 +180,6 @@ def _sizes(
     evidence: Mapping[int, float],
     names: Sequence[str],
     unit_N: np.ndarray,
-    amounts: Amounts,
 ) -> Found:
     """Sizes of what was found, with intervals from how much units differ."""
     variance_J, tested = model.variance_J, len(names)
@@ -191,8 +190,9 @@ def _sizes(
             spread = np.exp(min(1.96 * error_J[j] / (2.0 * variance_J[j]), 10.0))
             size = float(np.sqrt(variance_J[j]))
             ends = [size, size / spread, size * spread]
-            if NUISANCES[names[j]].does == "gain" and not amounts.logarithm:
-                # Of amounts themselves this is the standard deviation over the mean; exact for log-normal ones.
+            if NUISANCES[names[j]].does == "gain":
+                # What is seen of amounts is their standard deviation over their mean; this is exact for log-normal ones. Behind a
+                # logarithm it makes large gains, which are seen in part where it is linear, a little smaller.
                 ends = [float(np.sqrt(np.log1p(end**2))) for end in ends]
             sizes[names[j]] = Size(*ends, evidence[j])
     power_J = _power(model.cells, model.owner_F, len(variance_J) - 1)
