@@ -26,7 +26,7 @@ def test_a_field_of_size_1_has_a_standard_deviation_of_1(name):
 def test_small_draws_vary_along_the_directions_as_much_as_they_should(name, amounts):
     coarse, size = coarse_grid(SHAPE), 0.0005
     directions_FxP, _ = directions(coarse, MEAN_RxT, amounts, [name])
-    drawn_NxRxT = draw.change(np.random.default_rng(0), np.repeat(MEAN_RxT[None], 2000, axis=0), {name: size}, amounts)
+    drawn_NxRxT = draw.change(np.random.default_rng(0), np.repeat(MEAN_RxT[None], 512, axis=0), {name: size}, amounts)
     changes_NxP = project(coarse, drawn_NxRxT - MEAN_RxT)
     # The derivative of interpolation and the one by differences are not quite the same.
     assert np.mean(np.sum(changes_NxP**2, axis=1)) == pytest.approx(size**2 * np.sum(directions_FxP**2), rel=0.15)
