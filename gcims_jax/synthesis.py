@@ -13,6 +13,9 @@ from gcims_jax.errors import InputError, check_options, counted, suggest
 from gcims_jax.evaluation.candidates import Candidate, on_grid
 from gcims_jax.generators import GENERATORS, codecs, learn
 from gcims_jax.generators.contract import Description
+from gcims_jax.nuisances import find, words
+from gcims_jax.nuisances.amounts import Amounts
+from gcims_jax.nuisances.find import WITHIN, Found
 from gcims_jax.parts import Learned
 from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
@@ -100,7 +103,9 @@ def fit(
             f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
         )
     check_options(
-        generator, [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units")], options
+        generator,
+        [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units", "logarithm")],
+        options,
     )
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
@@ -110,6 +115,7 @@ def fit(
     about = {
         "codec": codecs.default(compression.shape),
         "units": (scaling.low, scaling.high - scaling.low),
+        "logarithm": int(config.log),
     }
     return Fitted(
         generator,
@@ -167,6 +173,58 @@ def sample(state: Fitted, per_class: int | Mapping[Any, int] = 50, seed: Any = 1
             "note": "Records that were learned from, and others of their groups, cannot test what is trained on these.",
         },
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundNuisances:
+    """The random changes that records of a class have; printed, it is sentences.
+
+    Attributes:
+      found: sizes with intervals, on the [0, 1] scale and in shares of the axes.
+      sentences: the same in words and in the units of the axes.
+    """
+
+    found: Found
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def find_nuisances(
+    records: Records, *, within: str = "class", preprocess: Mapping[str, Any] | None = None
+) -> FoundNuisances:
+    """Which random changes the records of a class have, and how large they are: shifts, gains, backgrounds.
+
+    The generator "nuisances" makes records by doing to training records once more what is found here.
+
+    Args:
+      records: labelled records; a nuisance needs a dozen groups or more to show.
+      within: "class", or "group" for what differs between measurements of one group of a class only.
+      preprocess: see ``fit``.
+
+    Raises:
+      InputError: no records, or another word for ``within``.
+
+    >>> import gcims_jax as gj, numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> peak = np.exp(-0.5 * ((np.arange(40) - 20.0) / 3.0) ** 2)
+    >>> X = np.exp(0.3 * rng.normal(size=(60, 1))) * (0.2 + peak) + 0.01 * rng.normal(size=(60, 40))
+    >>> found = gj.find_nuisances(gj.Records.from_arrays(X, ["healthy", "ill"] * 30), preprocess={"log": False})
+    >>> found.sentences[0].startswith("all amounts of a record together change by")
+    True
+    """
+    check_records(records, "find_nuisances")
+    if within not in WITHIN:
+        raise InputError(f"find_nuisances.within: expected one of {', '.join(WITHIN)}, got {within!r}")
+    config = preparation(records, preprocess)
+    compression = scale.make_compression(records.slow, records.fast, config)
+    part = parts.from_records(records, scale.compress(compression, records.values))
+    scaling = scale.fit(part, config)
+    amounts = Amounts(scaling.low, scaling.high - scaling.low, config.log)
+    with threadpool_limits(1):  # many small products
+        found = find.fit(scale.apply_to(scaling, part), amounts=amounts, within=within)
+    return FoundNuisances(found, tuple(words.sentences(found, compression.slow, compression.fast)))
 
 
 def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.PreprocessConfig:

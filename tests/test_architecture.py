@@ -13,7 +13,7 @@ FLOORS = [
     {"records", "linalg", "batches", "options", "seeds"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
-    {"preprocessing"},
+    {"preprocessing", "nuisances"},
     {"generators"},
     {"evaluation"},
     {"fidelity"},

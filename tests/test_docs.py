@@ -20,7 +20,7 @@ from gcims_jax.samplers import SAMPLERS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*DOCS.rglob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
-OF_WHOEVER_FITS = {"directory", "title", "units"}  # options that are not for users
+OF_WHOEVER_FITS = {"directory", "title", "units", "logarithm"}  # options that are not for users
 
 
 def run(name, tmp_path, monkeypatch):

@@ -19,7 +19,18 @@ from experiments import settings, studies
 from experiments.job import Job
 from gcims_jax.generators import GENERATORS
 
-SERIES = ("duplicate", "noise", "shift", "scale", "mask", "mix", "tuned_warp", "raw_smote", "raw_bootstrap")
+SERIES = (
+    "duplicate",
+    "nuisances",
+    "noise",
+    "shift",
+    "scale",
+    "mask",
+    "mix",
+    "tuned_warp",
+    "raw_smote",
+    "raw_bootstrap",
+)
 
 
 def arrays(n=16, r=9, t=14, seed=0):

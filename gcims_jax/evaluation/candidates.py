@@ -12,7 +12,7 @@ from gcims_jax.phase import registration
 from gcims_jax.preprocessing.scale import Compression
 
 REAL = ("original", "reconstructed", "none")
-INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
+INTERNAL = ("codec", "directory", "title", "units", "logarithm")  # options that a run sets
 
 
 class Dose(NamedTuple):

@@ -110,7 +110,13 @@ def make(
         guard.check_unseen(test, scaling)
     source, train, test = (scale.apply_to(scaling.value, part) for part in (source, train, test))
     units = (scaling.value.low, scaling.value.high - scaling.value.low)
-    about = {"codec": plan.codec, "directory": directory, "title": title, "units": units}
+    about = {
+        "codec": plan.codec,
+        "directory": directory,
+        "title": title,
+        "units": units,
+        "logarithm": int(plan.preprocess.log),
+    }
     made = Made(scaling, train, test, {}, {}, {}, {}, {}, leaks)
     for candidate in candidates:
         codec = dict(candidate.options).get("codec", plan.codec)

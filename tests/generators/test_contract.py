@@ -17,7 +17,7 @@ RECORDS[:, 6:9, 10:14] += 0.5
 PART = parts.from_arrays(RECORDS, LABELS)
 WANTED = np.array([2, 0, 0, 1, 2, 0, 1])
 OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}}
-COPIES = ("duplicate", "tuned_warp")  # the second where no warp is worth it, as here
+COPIES = ("duplicate", "tuned_warp", "nuisances")  # the others where nothing is worth it, as here
 NAMES = sorted(GENERATORS)
 
 
