@@ -12,6 +12,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from benchmarks.choosing import balanced, prepare
@@ -41,7 +42,7 @@ def simulate(sizes: dict[str, float], seed: int) -> Records:
         height_N = np.exp(0.15 * rng.normal(size=CLASSES)[labels_N] + 0.1 * rng.normal(size=len(labels_N)))
         peak_RxT = np.exp(-0.5 * ((slow_Rx1 - slow) / 0.04) ** 2 - 0.5 * ((fast_T - fast) / 0.04) ** 2)
         x_NxRxT += height_N[:, None, None] * peak_RxT
-    x_NxRxT = draw.change(rng, x_NxRxT, sizes, Amounts()) + 0.02 * rng.normal(size=x_NxRxT.shape)
+    x_NxRxT = draw.change(jax.random.key(seed), x_NxRxT, sizes, Amounts()) + 0.02 * rng.normal(size=x_NxRxT.shape)
     return Records.from_arrays(x_NxRxT, [f"class {label}" for label in labels_N])
 
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from gcims_jax.generators import codecs
-from gcims_jax.generators.contract import Description, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, make, numpy_rng, pick, take
 from gcims_jax.generators.groups import split_groups
 from gcims_jax.generators.ridge import Scores, class_scores, judge
 from gcims_jax.nuisances import draw, find, words
@@ -117,19 +117,19 @@ def _scores(
         held = np.flatnonzero((split_N == split) & np.isin(labels_N, labels_N[learn]))
         if not len(held):
             continue
-        rng = numpy_rng(jax.random.fold_in(key, int(split)))
+        pick_key, change_key = jax.random.split(jax.random.fold_in(key, int(split)))
         known_K, counts_K = np.unique(labels_N[learn], return_counts=True)
-        owner_C = learn[pick(rng, labels_N[learn], np.repeat(known_K, COPIES * counts_K.max()))]
-        copies_CxRxT = draw.change(rng, x_NxRxT[owner_C], changes, amounts)
+        owner_C = learn[pick(pick_key, labels_N[learn], np.repeat(known_K, COPIES * counts_K.max()))]
+        copies_CxRxT = draw.change(change_key, x_NxRxT[owner_C], changes, amounts)
         scores_NxK[held] = class_scores(x_NxRxT[held], copies_CxRxT, labels_N[owner_C], classes_K)
     return judge(scores_NxK, labels_N, part.groups_N, classes_K)
 
 
 def sample(key: Array, state: Nuisances, labels_S: np.ndarray) -> np.ndarray:
     """Training records of the labels with nuisances drawn anew."""
-    rng = numpy_rng(key)
-    x_SxRxT = state.x_NxRxT[pick(rng, state.labels_N, labels_S)]
-    return draw.change(rng, x_SxRxT, state.sizes, state.amounts) if state.sizes else x_SxRxT
+    pick_key, change_key = jax.random.split(key)
+    x_SxRxT = take(state.x_NxRxT, pick(pick_key, state.labels_N, labels_S))
+    return draw.change(change_key, x_SxRxT, state.sizes, state.amounts)
 
 
 def _describe(state: Nuisances) -> Description:

@@ -2,7 +2,11 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+
+Array = jax.Array
 
 ERRORS = 2.5  # standard errors of a mean at which half of it is kept
 LARGEST = 20.0  # logarithm of a gain, so that no draw overflows
@@ -44,8 +48,8 @@ def quieten(amounts: Amounts, mean_RxT: np.ndarray, variance_RxT: np.ndarray) ->
     return (share_RxT * y_RxT - amounts.low) / amounts.span
 
 
-def amplify(amounts: Amounts, x_NxRxT: np.ndarray, log_gain_NxRxT: np.ndarray) -> np.ndarray:
-    """Records on the [0, 1] scale with their amounts multiplied by exp(log gain)."""
-    y_NxRxT, factor_NxRxT = amounts.low + amounts.span * x_NxRxT, np.exp(np.clip(log_gain_NxRxT, -LARGEST, LARGEST))
-    y_NxRxT = np.arcsinh(factor_NxRxT * np.sinh(y_NxRxT)) if amounts.logarithm else factor_NxRxT * y_NxRxT
-    return (y_NxRxT - amounts.low) / amounts.span
+def amplify(amounts: Amounts, x_RxT: Array, log_gain_RxT: Array) -> Array:
+    """A record on the [0, 1] scale with its amounts multiplied by exp(log gain); pure JAX."""
+    y_RxT, factor_RxT = amounts.low + amounts.span * x_RxT, jnp.exp(jnp.clip(log_gain_RxT, -LARGEST, LARGEST))
+    y_RxT = jnp.arcsinh(factor_RxT * jnp.sinh(y_RxT)) if amounts.logarithm else factor_RxT * y_RxT
+    return (y_RxT - amounts.low) / amounts.span

@@ -1,5 +1,6 @@
 """Records of peaks with planted nuisances, and variation that is none."""
 
+import jax
 import numpy as np
 from scipy import ndimage
 
@@ -28,7 +29,7 @@ def make_part(
     rng = np.random.default_rng(seed)
     labels_N = np.repeat(np.arange(classes), each)
     plain_NxRxT = mean_records(rng, classes, shape)[labels_N]
-    x_NxRxT = draw.change(rng, plain_NxRxT, sizes, amounts) if sizes else plain_NxRxT
+    x_NxRxT = draw.change(jax.random.key(seed), plain_NxRxT, sizes, amounts)
     noise_NxRxT = rng.normal(size=x_NxRxT.shape)
     if kind == "coloured":
         noise_NxRxT = ndimage.gaussian_filter(noise_NxRxT, (0, 0, 2))
