@@ -1,12 +1,14 @@
 """The nuisances that are looked for. Each is a random field over both axes that does one of four things to a record.
 
-| does     | the field is                                | a value of 1 changes a record by |
-|----------|---------------------------------------------|----------------------------------|
-| gain     | logarithm of a factor of the amounts        | slope of the scale, see ``amounts`` |
-| slow     | shift along the slow axis, share of the axis | derivative along the slow axis  |
-| fast     | shift along the fast axis, share of the axis | derivative along the fast axis  |
-| addition | added on the [0, 1] scale                   | 1                                |
-| slow width, fast width | widening, in filler only      | second derivative                |
+====================== ============================================ ===================================
+does                   the field is                                 a value of 1 changes a record by
+====================== ============================================ ===================================
+gain                   logarithm of a factor of the amounts         slope of the scale, see ``amounts``
+slow                   shift along the slow axis, share of the axis derivative along the slow axis
+fast                   shift along the fast axis, share of the axis derivative along the fast axis
+addition               added on the [0, 1] scale                    1
+slow width, fast width widening, in filler only                     second derivative
+====================== ============================================ ===================================
 
 A field is a sum of cosines or lines of each axis with independent normal weights of one variance; its standard deviation,
 averaged over the record, is the nuisance's size.
