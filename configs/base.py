@@ -105,6 +105,7 @@ def get_config() -> ConfigDict:
     config.train.validation_fraction = 0.1
     config.train.validation_series = 1024
     config.train.checkpoint_seconds = 30.0
+    config.train.ensemble = "auto"  # folds' codecs trained together: "on", "off"; auto does so on accelerators
 
     config.sampler = ConfigDict()
     config.sampler.name = "rda"  # a key of gcims_jax.samplers.SAMPLERS

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gcims_jax import linalg
+from gcims_jax import hosts, linalg
 from gcims_jax.evaluation import classify, metrics, predictions, results
 from gcims_jax.evaluation.answers import Chosen, FoldAnswers, choose
 from gcims_jax.evaluation.candidates import Candidate
@@ -48,6 +48,12 @@ def run(job: Job) -> str:
     plan = plan_of(job)
     candidates = arms(job)
     folds_by_protocol: dict[str, list[FoldAnswers]] = {}
+    start = time.perf_counter()
+    cells.train_codecs(job, setup.protocols, plan)
+    job.timed("generator", start)
+    hosts.leave()
+    if not hosts.is_first():
+        return "codecs are trained; the first process judges and writes"
     enough = functools.partial(budget.enough, setup, functools.partial(_sides, job))
     # The protocol without leaks says how many repeats are needed; the others do as many.
     for protocol in sorted(setup.protocols, key=LEAKS.__getitem__):

@@ -10,12 +10,16 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from gcims_jax import hosts
+from gcims_jax.codec import ensemble
 from gcims_jax.errors import counted
 from gcims_jax.evaluation import answers, scoring, splits, study
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.evaluation.candidates import Candidate
 from gcims_jax.evaluation.scoring import Made, Plan
+from gcims_jax.generators import codecs
 
+from . import remote
 from .job import Job
 from .workdir import to_json, write_text
 
@@ -32,7 +36,7 @@ def run(
     tag: str = "cells",
     enough: Callable[[list[FoldAnswers]], bool] = lambda answers: False,
 ) -> list[FoldAnswers]:
-    """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
+    """Answers of all candidates in every fold; they are scored side by side, or on a cluster.
 
     Args:
       job: data, folds, work directory.
@@ -52,18 +56,20 @@ def run(
         job.progress.stage(
             "judging", f": {at_most}{counted(len(missing), 'cell')}, a candidate in a fold each; {COMPILES}"
         )
-    return study.score_folds(
-        setup.part,
-        setup.folds,
-        candidates,
-        plan,
-        setup.seed,
-        inner=inner,
-        records_per_class=records_per_class,
-        cells=files,
-        enough=enough,
-        tell=lambda name: job.progress.done(f"judging, {name}"),
-    )
+    with remote.scorer(job.scheduler) as scorer:
+        return study.score_folds(
+            setup.part,
+            setup.folds,
+            candidates,
+            plan,
+            setup.seed,
+            inner=inner,
+            records_per_class=records_per_class,
+            cells=files,
+            enough=enough,
+            tell=lambda name: job.progress.done(f"judging, {name}"),
+            scorer=scorer,
+        )
 
 
 class Files:
@@ -128,6 +134,41 @@ def run_together(
         if splits.ends_repeat(setup.folds, index) and enough(result):
             break
     return result
+
+
+def train_codecs(job: Job, protocols: Sequence[str], plan: Plan) -> None:
+    """Trains the transformer codecs of all folds that are not finished together, where that pays, before any is judged.
+
+    ``run_together`` then finds them. With a budget nobody knows yet how many folds there will be, so each is trained in its turn.
+
+    Args:
+      job: data, folds, work directory.
+      protocols: keys of ``splits.LEAKS``.
+      plan: with the codec.
+    """
+    if not ensemble.wanted(plan.codec.train) or job.setup.budget_minutes:
+        return
+    left = [
+        (protocol, index)
+        for protocol in protocols
+        # What a leaking protocol learns it learns once.
+        for index in range(len(job.setup.folds) if not splits.LEAKS[protocol] else 1)
+        if not (job.workdir / "checkpoints" / protocol / f"fold_{index:03d}.json").exists()
+    ]
+    left = hosts.from_first(left)
+    if not left or (len(left) == 1 and not hosts.several()):
+        return
+    keys, sources, units, directories = [], [], [], []
+    for protocol, index in left:
+        (fit_key, _), _, train, test, _ = _of_fold(job, protocol, index, (), plan)
+        options = _learned_from(job, protocol, index)
+        _, source, of_scale = scoring.scaled_source(train, test, plan, options["learn_from"])
+        keys.append(fit_key)
+        sources.append(source)
+        units.append(of_scale)
+        directories.append(options["directory"])
+    with threadpool_limits(1):
+        codecs.fit_all(keys, sources, plan.codec, directories=directories, title="codecs:", units=units)
 
 
 def make_together(job: Job, protocol: str, index: int, candidates: Sequence[Candidate], plan: Plan) -> Made:

@@ -34,7 +34,7 @@ from gcims_jax.io.folders import Entry, Listing
 from gcims_jax.preprocessing import conversion
 from gcims_jax.preprocessing.conversion import ConversionConfig, Plan
 
-from . import command, data
+from . import cluster, command, data
 from .workdir import to_json, write_text
 
 SKIPPED = 3  # exit status: stored, but without some files
@@ -157,19 +157,11 @@ def _workers(arguments: argparse.Namespace) -> Iterator[tuple[Submit, int]]:
             finally:
                 pool.shutdown(cancel_futures=True)
         return
-    distributed = need("dask.distributed", "dask", "--scheduler" if arguments.scheduler else "--processes")
     if arguments.scheduler:
-        try:
-            client = distributed.Client(arguments.scheduler, timeout=20)
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"--scheduler: expected the address of a running Dask scheduler, got {arguments.scheduler} ({error})"
-            ) from error
-        with client:
-            if not client.nthreads():
-                raise InputError(f"--scheduler: expected a cluster with workers, found none at {arguments.scheduler}")
+        with cluster.connect(arguments.scheduler) as client:
             yield functools.partial(client.submit, pure=False), 2 * sum(client.nthreads().values())
         return
+    distributed = need("dask.distributed", "dask", "--processes")
     with (
         need("dask", "dask", "--processes").config.set({"distributed.admin.log-format": "%(message)s"}),
         tempfile.TemporaryDirectory(prefix="ingest_") as folder,
@@ -180,8 +172,8 @@ def _workers(arguments: argparse.Namespace) -> Iterator[tuple[Submit, int]]:
             dashboard_address=None,
             local_directory=folder,
             silence_logs="CRITICAL",
-        ) as cluster,
-        distributed.Client(cluster) as client,
+        ) as local,
+        distributed.Client(local) as client,
     ):
         yield functools.partial(client.submit, pure=False), arguments.workers + 1
 

@@ -27,6 +27,7 @@ class Job(NamedTuple):
       provenance: versions and revision, kept with synthetic records.
       seconds: stages done so far, by name; experiments add theirs.
       progress: told of stages and of what is done.
+      scheduler: address of a Dask cluster that scores cells; "" scores them here.
     """
 
     setup: Setup
@@ -34,6 +35,7 @@ class Job(NamedTuple):
     provenance: dict[str, Any]
     seconds: dict[str, float]
     progress: Progress = Progress()
+    scheduler: str = ""
 
     def timed(self, stage: str, start: float) -> None:
         """Notes the seconds since ``start`` (of ``time.perf_counter``) as those of a stage."""

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # Each room may use those of the floors below it, and its own.
 FLOORS = [
     {"errors", "identity"},
-    {"records", "linalg", "batches", "options", "seeds"},
+    {"records", "linalg", "batches", "options", "seeds", "hosts"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
     {"preprocessing", "nuisances"},

@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def brings_arrays(function):
     """Why a function that learns is refused: bare arrays among its arguments or in its closure; "" where it is not."""
     parameters = inspect.signature(function).parameters.values()
     if not any(
-        p.annotation in (Part, Sides) or (p.annotation is Records and function is synthesis.fit) for p in parameters
+        p.annotation in (Part, Sides, Sequence[Part]) or (p.annotation is Records and function is synthesis.fit)
+        for p in parameters
     ):
         return "takes no Part"
     if bare := [p.name for p in parameters if "_N" in p.name or p.annotation.__class__.__name__ == "ndarray"]:

@@ -13,10 +13,11 @@ import jax
 import numpy as np
 
 from gcims_jax.batches import in_batches
-from gcims_jax.codec import holdout, joint, linear, stages, stagewise
+from gcims_jax.codec import holdout, joint, linear, plans, stages, stagewise
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
 from gcims_jax.codec.perturb import PerturbConfig
+from gcims_jax.codec.plans import Plan
 from gcims_jax.codec.stages import Codec, Models
 from gcims_jax.codec.train import Curves, TrainConfig
 from gcims_jax.errors import InputError
@@ -92,11 +93,18 @@ def fit(
       InputError: d larger than a series, fewer than two groups.
       TrainingDiverged: a loss is no longer finite.
     """
+    return plans.follow(fit_plan(key, part, config, units=units), config.train, directory=directory, title=title)
+
+
+def fit_plan(
+    key: Array, part: Part, config: CodecConfig, *, units: tuple[float, float] = (0.0, 1.0)
+) -> Plan[tuple[Codec, dict[str, Curves]]]:
+    """The trainings of ``fit``, for whoever does them together with others; arguments and result are those of ``fit``."""
     part = _checked(part, config)
     split_key, fit_key = jax.random.split(key)
     sides = holdout.split(split_key, part, config.train.validation_fraction)
     if config.start == "random":
-        return stagewise.fit(
+        return stagewise.fit_plan(
             fit_key,
             sides,
             config.latent,
@@ -105,20 +113,15 @@ def fit(
             threshold=config.threshold,
             kept_fraction=config.kept_fraction,
             batch_records=config.batch_records,
-            directory=directory,
-            title=title,
         )
     models = models_of(config, part.x_NxRxT.shape[1:])
-    return joint.fit(
+    return joint.fit_plan(
         fit_key,
         sides,
         linear.choose(_choice_key(key), part, config.latent),
         joint.RecordTask(models, config.loss, config.perturb, config.latent_noise, config.kl),
-        config.train,
         units=units,
         batch_records=config.batch_records,
-        directory=directory,
-        title=title,
     )
 
 

@@ -6,7 +6,6 @@ the record itself, through both encoders and both decoders.
 
 import dataclasses
 import functools
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -20,8 +19,9 @@ from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.linear import Choice
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
+from gcims_jax.codec.plans import Plan, Training
 from gcims_jax.codec.stages import Codec, Models
-from gcims_jax.codec.train import Curves, TrainConfig, minimise
+from gcims_jax.codec.train import Curves
 
 Array = jax.Array
 
@@ -113,18 +113,15 @@ def with_params(codec: Codec, params: Any) -> Codec:
     )
 
 
-def fit(
+def fit_plan(
     key: Array,
     sides: Sides,
     choice: Choice,
     task: RecordTask,
-    train: TrainConfig,
     *,
     units: tuple[float, float],
     batch_records: int,
-    directory: Path | None,
-    title: str | None,
-) -> tuple[Codec, dict[str, Curves]]:
+) -> Plan[tuple[Codec, dict[str, Curves]]]:
     """Starts at the linear codec and trains both stages together.
 
     The transformers stay on only where they beat the linear codec on the held-out records by more than the standard
@@ -137,11 +134,11 @@ def fit(
       sides: training records on the [0, 1] scale, and those held out for validation.
       choice: of the linear codec.
       task: networks and loss.
-      train: optimisation.
       units: low and span of the logarithmic scale, for a loss in linear units.
       batch_records: records encoded or decoded at once.
-      directory: checkpoints; None keeps none.
-      title: prefix of the progress bar; None shows none.
+
+    Yields:
+      The training, "joint", if there is to be one.
 
     Returns:
       The codec and its training curves, losses in units of the variance around the mean record.
@@ -154,16 +151,7 @@ def fit(
         losses_V = _held_losses(task, fixed, fixed.codec, held_NxRxT, batch_records)
         blank = np.full(1, np.nan, np.float32)
         return whole, {"joint": Curves(np.zeros(1, int), blank, np.mean(losses_V, keepdims=True))}
-    params, curves = minimise(
-        key,
-        task,
-        train,
-        rest_NxRxT,
-        held_NxRxT,
-        fixed=fixed,
-        directory=directory and directory / "joint",
-        title=title and f"{title} codec",
-    )
+    params, curves = yield Training("joint", "codec", key, task, rest_NxRxT, held_NxRxT, fixed)
     codec = with_params(fixed.codec, params)
     # A variational latent gives up some error for a smooth latent space, so error is not what to judge it by.
     if not task.kl and not _earns_its_place(task, fixed, codec, sides, columns, batch_records):

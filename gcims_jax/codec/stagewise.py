@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -14,8 +13,9 @@ from gcims_jax.batches import in_batches
 from gcims_jax.codec import series, stages
 from gcims_jax.codec.holdout import Sides
 from gcims_jax.codec.model import ModelConfig, SeriesAutoencoder
+from gcims_jax.codec.plans import Plan, Training
 from gcims_jax.codec.stages import Codec, Stage
-from gcims_jax.codec.train import Curves, TrainConfig, minimise
+from gcims_jax.codec.train import Curves, TrainConfig
 
 Array = jax.Array
 
@@ -35,7 +35,7 @@ class SeriesTask:
         return jnp.mean((self.model.apply(params, series_BxL, key is None, rngs=rngs) - series_BxL) ** 2, axis=1)
 
 
-def fit(
+def fit_plan(
     key: Array,
     sides: Sides,
     latent: int,
@@ -45,9 +45,7 @@ def fit(
     threshold: float,
     kept_fraction: float,
     batch_records: int,
-    directory: Path | None,
-    title: str | None,
-) -> tuple[Codec, dict[str, Curves]]:
+) -> Plan[tuple[Codec, dict[str, Curves]]]:
     """Trains both stages, the second on the latents of the first.
 
     Where the paper is silent, each stage standardises its series with statistics of its training part.
@@ -59,8 +57,9 @@ def fit(
       model, train: sizes and optimisation of each stage.
       threshold, kept_fraction: see ``series.undersample``; drift series of the first stage only.
       batch_records: records encoded at once.
-      directory: checkpoints of both stages; None keeps none.
-      title: prefix of the progress bars; None shows none.
+
+    Yields:
+      The trainings of both stages, "drift" and "retention".
 
     Returns:
       The codec and the training curves of each stage, in units of the variance of its series.
@@ -72,7 +71,7 @@ def fit(
     # Arrays whose sizes differ between folds are cut on the host: on the device each size would be compiled anew.
     def fit_stage(
         name: str, key: Array, cut: Callable[[Any], Any], a_NxRxM: np.ndarray, kept: np.ndarray | None
-    ) -> tuple[Stage, SeriesAutoencoder, Curves]:
+    ) -> Plan[tuple[Stage, SeriesAutoencoder, Curves]]:
         mean = a_NxRxM[n_held:].mean(axis=0)
         scale = stages.spread(a_NxRxM[n_held:] - mean)
         held = cut((a_NxRxM[:n_held] - mean) / scale)
@@ -80,22 +79,17 @@ def fit(
         looks_V = np.asarray(jax.random.randint(look_key, (train.validation_series,), 0, len(held)))
         length = rest.shape[1]
         task = SeriesTask(SeriesAutoencoder(length, latent, model))
-        params, curves = minimise(
-            key,
-            task,
-            train,
-            rest if kept is None else rest[kept],
-            held[looks_V],
-            directory=directory and directory / name,
-            title=title and f"{title} {name} series",
-        )
+        thinned = rest if kept is None else rest[kept]
+        params, curves = yield Training(name, f"{name} series", key, task, thinned, held[looks_V])
         no_path = jnp.zeros((length, latent), jnp.float32)
         one = jnp.float32(1.0)
         return Stage(params, no_path, jnp.asarray(mean), jnp.float32(scale), one), task.model, curves
 
     drift_series = series.to_drift_series(x_NxRxT[n_held:])
     kept = np.asarray(series.undersample(thin_key, drift_series, threshold, kept_fraction))
-    drift, drift_model, drift_curves = fit_stage("drift", drift_key, series.to_drift_series, x_NxRxT, kept)
+    drift, drift_model, drift_curves = yield from fit_stage("drift", drift_key, series.to_drift_series, x_NxRxT, kept)
     z_NxRxD = in_batches(functools.partial(stages.jitted_encode_drift, drift_model, drift), batch_records, x_NxRxT)
-    retention, _, retention_curves = fit_stage("retention", retention_key, series.to_retention_series, z_NxRxD, None)
+    retention, _, retention_curves = yield from fit_stage(
+        "retention", retention_key, series.to_retention_series, z_NxRxD, None
+    )
     return Codec(drift, retention), {"drift": drift_curves, "retention": retention_curves}

@@ -6,12 +6,8 @@ Everything that a step needs is in ``TrainState`` and the arguments; the randomn
 """
 
 import dataclasses
-import errno
 import functools
 import math
-import os
-import shutil
-import time
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,16 +15,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import orbax.checkpoint as ocp
 from tqdm import tqdm
 
 from gcims_jax.codec import optimise
+from gcims_jax.codec.checkpoints import Checkpoints
 from gcims_jax.errors import InputError
 
 Array = jax.Array
 Params = Any
 
 OPTIMISERS = ("adamw", "muon")
+ENSEMBLE = ("auto", "on", "off")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +47,8 @@ class TrainConfig:
       validation_fraction: training records (at least one) that are held out for these looks.
       validation_series: series drawn from the held-out records for one look.
       checkpoint_seconds: least time between two checkpoints; the last state is always saved.
+      ensemble: whether codecs that are needed side by side are trained together, see ``ensemble``; "auto" does so on
+        accelerators and where several processes share a run.
     """
 
     steps: int = 300
@@ -65,6 +64,7 @@ class TrainConfig:
     validation_fraction: float = 0.1
     validation_series: int = 1024
     checkpoint_seconds: float = 30.0
+    ensemble: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "evaluate_every", "validation_series"):
@@ -82,6 +82,8 @@ class TrainConfig:
             raise InputError(f"train.patience: expected 0 or more, got {self.patience}")
         if self.optimiser not in OPTIMISERS:
             raise InputError(f"train.optimiser: expected one of {list(OPTIMISERS)}, got {self.optimiser!r}")
+        if self.ensemble not in ENSEMBLE:
+            raise InputError(f"train.ensemble: expected one of {list(ENSEMBLE)}, got {self.ensemble!r}")
 
 
 class TrainingDiverged(RuntimeError):
@@ -156,7 +158,7 @@ class Curves(NamedTuple):
 def init(key: Array, task: Task, config: TrainConfig) -> TrainState:
     """State before the first step and the first look."""
     params = task.init(key)
-    blank_E = jnp.full((1 + math.ceil(config.steps / config.evaluate_every),), jnp.nan)
+    blank_E = jnp.full((1 + math.ceil(config.steps / config.evaluate_every),), jnp.nan, jnp.float32)
     return TrainState(
         step=jnp.int32(0),
         params=params,
@@ -198,7 +200,7 @@ def train_steps(
 
     (params, opt_state), values = jax.lax.scan(step, (state.params, state.opt_state), state.step + jnp.arange(n_steps))
     done = state.step + n_steps
-    train_loss_E = state.train_loss_E.at[_look(config, done)].set(values.mean())
+    train_loss_E = state.train_loss_E.at[look_after(config, done)].set(values.mean())
     return state._replace(step=done, params=params, opt_state=opt_state, train_loss_E=train_loss_E)
 
 
@@ -210,7 +212,7 @@ def look(task: Task, config: TrainConfig, state: TrainState, fixed: Any, validat
     return state._replace(
         best_params=jax.tree.map(lambda new, old: jnp.where(better, new, old), state.params, state.best_params),
         best_loss=jnp.where(better, loss, state.best_loss),
-        validation_loss_E=state.validation_loss_E.at[_look(config, state.step)].set(loss),
+        validation_loss_E=state.validation_loss_E.at[look_after(config, state.step)].set(loss),
     )
 
 
@@ -251,7 +253,7 @@ def minimise(
     init_key, step_key = jax.random.split(key)
     examples, validation = pad(rows_Mx, task.quantum), pad(validation_Vx, min(8, task.quantum))
     state = jitted_init(init_key, task, config)
-    with _Checkpoints(directory) as checkpoints:
+    with Checkpoints(directory) as checkpoints:
         state = checkpoints.restore(state)
         if int(state.step) == 0:
             state = jitted_look(task, config, state, fixed, validation)
@@ -263,25 +265,17 @@ def minimise(
             unit="step",
             leave=False,
         ) as bar:
-            while not _finished(config, state):
+            while not _is_finished(config, state):
                 n_steps = min(config.evaluate_every, config.steps - int(state.step))
                 state = jitted_train_steps(task, config, n_steps, state, step_key, fixed, examples)
                 state = jitted_look(task, config, state, fixed, validation)
-                e = _look(config, int(state.step))
+                e = look_after(config, int(state.step))
                 losses = float(state.train_loss_E[e]), float(state.validation_loss_E[e])
-                if not np.all(np.isfinite(losses)):
-                    raise TrainingDiverged(
-                        f"{title or 'training'}: the loss is not finite after step {int(state.step)} (training "
-                        f"{losses[0]:g}, validation {losses[1]:g}); the last checkpoint is intact. Start again in a "
-                        "new work directory with a lower train.learning_rate or train.clip"
-                    )
-                checkpoints.save(state, force=_finished(config, state), every=config.checkpoint_seconds)
+                check_finite(title or "training", int(state.step), *losses)
+                checkpoints.save(state, force=_is_finished(config, state), every=config.checkpoint_seconds)
                 bar.set_postfix(train=f"{losses[0]:.4f}", validation=f"{losses[1]:.4f}")
                 bar.update(n_steps)
-    looks = 1 + _look(config, int(state.step))
-    steps_E = np.minimum(np.arange(looks) * config.evaluate_every, config.steps)
-    curves = Curves(steps_E, np.asarray(state.train_loss_E)[:looks], np.asarray(state.validation_loss_E)[:looks])
-    return state.best_params, curves
+    return state.best_params, curves_of(config, state)
 
 
 def pad(rows_Mx: np.ndarray, quantum: int) -> Examples:
@@ -290,16 +284,38 @@ def pad(rows_Mx: np.ndarray, quantum: int) -> Examples:
     return Examples(jnp.asarray(np.pad(rows_Mx, padding)), jnp.int32(len(rows_Mx)))
 
 
-def _look(config: TrainConfig, step: Any) -> Any:
+def check_finite(title: str, step: int, train_loss: float, validation_loss: float) -> None:
+    """Raises TrainingDiverged unless both losses of a look are numbers."""
+    if not np.all(np.isfinite((train_loss, validation_loss))):
+        raise TrainingDiverged(
+            f"{title}: the loss is not finite after step {step} (training {train_loss:g}, validation "
+            f"{validation_loss:g}); the last checkpoint is intact. Start again in a new work directory with a lower "
+            "train.learning_rate or train.clip"
+        )
+
+
+def finished(config: TrainConfig, step: int, validation_loss_E: np.ndarray) -> bool:
+    """Whether training ends after so many steps: all are done, or validation says so."""
+    e = look_after(config, step)
+    best = int(np.argmin(validation_loss_E[: e + 1]))
+    hopeless = best == 0 and config.give_up * config.steps <= step
+    return step >= config.steps or hopeless or 0 < config.patience <= e - best
+
+
+def curves_of(config: TrainConfig, state: TrainState) -> Curves:
+    """The losses that a state has noted."""
+    looks = 1 + look_after(config, int(state.step))
+    steps_E = np.minimum(np.arange(looks) * config.evaluate_every, config.steps)
+    return Curves(steps_E, np.asarray(state.train_loss_E)[:looks], np.asarray(state.validation_loss_E)[:looks])
+
+
+def look_after(config: TrainConfig, step: Any) -> Any:
     """Index of the look after this many steps."""
     return -(-step // config.evaluate_every)
 
 
-def _finished(config: TrainConfig, state: TrainState) -> bool:
-    e = _look(config, int(state.step))
-    best = int(np.argmin(np.asarray(state.validation_loss_E)[: e + 1]))
-    hopeless = best == 0 and config.give_up * config.steps <= int(state.step)
-    return int(state.step) >= config.steps or hopeless or 0 < config.patience <= e - best
+def _is_finished(config: TrainConfig, state: TrainState) -> bool:
+    return finished(config, int(state.step), np.asarray(state.validation_loss_E))
 
 
 @functools.cache
@@ -312,37 +328,3 @@ def _optimiser(config: TrainConfig) -> optax.GradientTransformation:
         warmup=max(1, round(config.warmup * config.steps)),
         steps=config.steps,
     )
-
-
-class _Checkpoints:
-    """Saves and restores a ``TrainState`` through orbax, which never leaves a half-written step; no-op without directory."""
-
-    def __init__(self, directory: Path | None) -> None:
-        options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
-        self._manager = directory and ocp.CheckpointManager(Path(directory).absolute(), options=options)
-        self._last = time.monotonic()
-
-    def __enter__(self) -> "_Checkpoints":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._manager:
-            self._manager.close()
-
-    def restore(self, state: TrainState) -> TrainState:
-        if not self._manager or self._manager.latest_step() is None:
-            return state
-        like = jax.eval_shape(lambda: state)
-        return self._manager.restore(self._manager.latest_step(), args=ocp.args.StandardRestore(like))
-
-    def _check_room(self, state: TrainState) -> None:
-        """Raises OSError where the disk is full, before orbax does so from its threads, with a traceback each."""
-        folder, needed = self._manager.directory, sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-        if shutil.disk_usage(folder).free < 2 * needed + 2**20:  # it writes its own files beside the arrays
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-    def save(self, state: TrainState, *, force: bool, every: float) -> None:
-        if self._manager and (force or time.monotonic() - self._last >= every):
-            self._check_room(state)
-            self._manager.save(int(state.step), args=ocp.args.StandardSave(state))
-            self._last = time.monotonic()

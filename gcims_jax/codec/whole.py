@@ -144,7 +144,7 @@ def fit(
 ) -> tuple[RecordAutoencoder, Whole, Curves]:
     """Trains on training records, some of their groups held out for validation, and keeps the best weights.
 
-    The linear path is that of the others; unlike ``joint.fit`` it is never fitted again to all of them.
+    The linear path is that of the others; unlike that of ``joint`` it is never fitted again to all of them.
     """
     split_key, choice_key, fit_key = jax.random.split(key, 3)
     rest, held = holdout.split(split_key, part, train.validation_fraction)

@@ -104,12 +104,8 @@ def make(
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
     """
     leaks = learn_from is not None
-    source = train if learn_from is None else learn_from
-    scaling = parts.learn(scale.fit, source, config=plan.preprocess)
-    if not leaks:
-        guard.check_unseen(test, scaling)
-    source, train, test = (scale.apply_to(scaling.value, part) for part in (source, train, test))
-    units = (scaling.value.low, scaling.value.high - scaling.value.low)
+    scaling, source, units = scaled_source(train, test, plan, learn_from)
+    train, test = (scale.apply_to(scaling.value, part) for part in (train, test))
     about = {
         "codec": plan.codec,
         "directory": directory,
@@ -137,6 +133,21 @@ def make(
         made.bounded[key] = float(np.mean(made.draws[key].x_NxRxT != draws.x_NxRxT))
         made.seconds[key] = time.perf_counter() - start
     return made
+
+
+def scaled_source(
+    train: Part, test: Part, plan: Plan, learn_from: Part | None
+) -> tuple[Learned, Part, tuple[float, float]]:
+    """The scale, the records that codecs and generators learn from on it, and its low and span.
+
+    Args and Raises: see ``make``.
+    """
+    source = train if learn_from is None else learn_from
+    scaling = parts.learn(scale.fit, source, config=plan.preprocess)
+    if learn_from is None:
+        guard.check_unseen(test, scaling)
+    units = (scaling.value.low, scaling.value.high - scaling.value.low)
+    return scaling, scale.apply_to(scaling.value, source), units
 
 
 def _learn(key: Array, made: Made, source: Part, which: Any, about: Mapping[str, Any]) -> Learned:

@@ -1,12 +1,12 @@
 """A study: candidates, doses and classifiers, scored in every fold, and what is said of all of them together."""
 
 import dataclasses
-import functools
+import itertools
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from threadpoolctl import threadpool_limits
 
@@ -112,6 +112,55 @@ def doses_of(ratios: Sequence[float], modes: Sequence[str]) -> tuple[Dose, ...]:
     return tuple(Dose(float(ratio), mode == "balanced") for mode in modes for ratio in ratios)
 
 
+class Cell(NamedTuple):
+    """One candidate in one fold, and all that scoring it needs beside the records; small enough to be sent.
+
+    Attributes:
+      candidate: to score.
+      fold, index: the fold and its number.
+      plan, seed, inner, records_per_class: see ``score_folds``.
+    """
+
+    candidate: Candidate
+    fold: Fold
+    index: int
+    plan: Plan
+    seed: int
+    inner: int
+    records_per_class: int
+
+
+# Scores cells of a part in any order, each with its result.
+Scorer = Callable[[Part, Sequence[Cell]], Iterator[tuple[Cell, dict[str, Any]]]]
+
+
+def score_cell(part: Part, cell: Cell) -> dict[str, Any]:
+    """What ``scoring.score_fold`` says of a candidate in a fold, and on inner splits of its training part; pure."""
+    train = splits.thin(part.take(cell.fold.train), cell.records_per_class, cell.seed + cell.index)
+    return scoring.score_fold(
+        splits.fold_keys(cell.seed, "strict", cell.index),
+        [cell.candidate],
+        train,
+        part.take(cell.fold.test),
+        cell.plan,
+        cell.seed + cell.index,
+        inner=splits.inner_splits(train, cell.inner, cell.seed + cell.index),
+    )
+
+
+def side_by_side(part: Part, cells: Sequence[Cell]) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """Scores the candidates of a fold on as many cores, each with one thread: a few hundred records do not fill more."""
+    for _, of_fold in itertools.groupby(cells, lambda cell: cell.index):
+        together = list(of_fold)
+        count = max(1, min(len(together), _cores()))
+        with threadpool_limits(1), ThreadPoolExecutor(count) as pool:
+            futures = {pool.submit(score_cell, part, cell): cell for cell in together}
+            for done in as_completed(futures):
+                result = done.result()
+                result["wall_seconds"] /= count  # its share of the time that passes for whoever waits
+                yield futures[done], result
+
+
 def score_folds(
     part: Part,
     folds: Sequence[Fold],
@@ -124,8 +173,9 @@ def score_folds(
     cells: Cells | None = None,
     enough: Callable[[list[FoldAnswers]], bool] = lambda answered: False,
     tell: Callable[[str], None] = lambda name: None,
+    scorer: Scorer = side_by_side,
 ) -> list[FoldAnswers]:
-    """Answers of all candidates in every fold; the candidates of a fold are scored side by side.
+    """Answers of all candidates in every fold.
 
     Args:
       part: all records, compressed.
@@ -138,43 +188,28 @@ def score_folds(
       cells: finished ones, which are not scored again, and where new ones are put; None keeps them in memory alone.
       enough: asked after each repeat with all answers so far; whether the rest is left out.
       tell: told of each cell that is scored, the name of its candidate.
+      scorer: where the cells of a repeat are scored.
     """
     cells = {} if cells is None else cells
     names = [candidate.name for candidate in candidates]
-    result = []
-    for index, fold in enumerate(folds):
-        remaining = [candidate for candidate in candidates if (candidate.name, index) not in cells]
-        score = _scorer(part, fold, index, plan, seed, inner, records_per_class) if remaining else None
-        # One candidate a core, each with one thread: classifiers of a few hundred records do not fill more.
-        side_by_side = max(1, min(len(remaining), _cores()))
-        with threadpool_limits(1), ThreadPoolExecutor(side_by_side) as pool:
-            futures = {pool.submit(score, candidates=[candidate]): candidate for candidate in remaining}
-            for done in as_completed(futures):
-                cell = done.result()
-                # Its share of the time that passes for whoever waits.
-                cell["wall_seconds"] /= side_by_side
-                cells[futures[done].name, index] = cell
-                tell(futures[done].name)
-        result.append(answers.gather(fold, [cells[name, index] for name in names]))
-        if splits.ends_repeat(folds, index) and enough(result):
+    result: list[FoldAnswers] = []
+    while len(result) < len(folds):
+        first = len(result)
+        last = next(index for index in range(first, len(folds)) if splits.ends_repeat(folds, index))
+        left = [
+            Cell(candidate, folds[index], index, plan, seed, inner, records_per_class)
+            for index in range(first, last + 1)
+            for candidate in candidates
+            if (candidate.name, index) not in cells
+        ]
+        for cell, found in scorer(part, left):
+            cells[cell.candidate.name, cell.index] = found
+            tell(cell.candidate.name)
+        for index in range(first, last + 1):
+            result.append(answers.gather(folds[index], [cells[name, index] for name in names]))
+        if enough(result):
             break
     return result
-
-
-def _scorer(
-    part: Part, fold: Fold, index: int, plan: Plan, seed: int, inner: int, records_per_class: int
-) -> Callable[..., dict[str, Any]]:
-    """Scores candidates in a fold, and on inner splits of its training part."""
-    train = splits.thin(part.take(fold.train), records_per_class, seed + index)
-    return functools.partial(
-        scoring.score_fold,
-        splits.fold_keys(seed, "strict", index),
-        train=train,
-        test=part.take(fold.test),
-        plan=plan,
-        seed=seed + index,
-        inner=splits.inner_splits(train, inner, seed + index),
-    )
 
 
 def _cores() -> int:

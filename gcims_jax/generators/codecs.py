@@ -8,7 +8,7 @@ import collections
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from gcims_jax import linalg
-from gcims_jax.codec import double
+from gcims_jax.codec import double, ensemble
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves
@@ -140,6 +140,32 @@ def fit(
     if isinstance(config, Tucker):
         return _remember(key, part, config, (), lambda: _fit_tucker(part, config.latent))
     return _remember(key, part, config, units, lambda: _fit_double(key, part, config, directory, title, units))
+
+
+def fit_all(
+    keys: Sequence[Array],
+    parts: Sequence[Part],
+    config: CodecConfig,
+    *,
+    directories: Sequence[Path],
+    title: str | None = None,
+    units: Sequence[tuple[float, float]],
+) -> None:
+    """Trains the codecs that ``fit`` will be asked for, all of them together, see ``ensemble.fit_all``.
+
+    ``fit`` then knows the last ``KEPT`` of them, and finds the others finished in their directories.
+
+    Args:
+      keys, parts, directories, units: see ``fit``, one a codec.
+      config, title: see there.
+
+    Raises:
+      InputError: see ``fit``, or more codecs than the memory holds.
+    """
+    parts = [_checked(part, config) for part in parts]
+    found = ensemble.fit_all(keys, parts, config, units=units, directories=directories, title=title)
+    for key, part, more, (codec, curves) in zip(keys, parts, units, found, strict=True):
+        _remember(key, part, config, more, lambda c=codec, p=part, h=curves: _fitted(c, p, config, h))
 
 
 def fit_linear(key: Array, part: Part, config: CodecOption) -> Learned:

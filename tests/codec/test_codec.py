@@ -7,10 +7,10 @@ from conftest import TINY_CODEC, TINY_TRAIN
 from scipy.stats import multivariate_normal
 
 from gcims_jax import InputError, linalg, parts
-from gcims_jax.codec import double, holdout, joint, linear, stages, train, whole
+from gcims_jax.codec import double, holdout, joint, linear, plans, stages, train, whole
 from gcims_jax.codec.losses import LossConfig
 from gcims_jax.codec.perturb import PerturbConfig
-from gcims_jax.codec.train import TrainConfig
+from gcims_jax.codec.train import TrainConfig, minimise
 
 
 def assert_trees_equal(a, b):
@@ -205,10 +205,10 @@ def test_joint_training_never_ends_worse_than_it_began_and_falls_back_on_the_lin
     task = joint.RecordTask(double.models_of(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.perturb, 0.0)
     wild = dataclasses.replace(TINY_CODEC.train, learning_rate=3.0, steps=6)
     for left in (1.0, 0.0):  # the second leaves nothing to learn from
-        fitted, curves = joint.fit(
-            jax.random.key(0), sides, linear.Choice(1, left), task, wild,
-            units=(0.0, 1.0), batch_records=16, directory=None, title=None,
-        )  # fmt: skip
+        fitted, curves = plans.follow(
+            joint.fit_plan(jax.random.key(0), sides, linear.Choice(1, left), task, units=(0.0, 1.0), batch_records=16),
+            wild,
+        )
         losses = curves["joint"].validation_loss_E
         assert losses[1:].min() > losses[0] if left else len(losses) == 1
         assert not double.residual_on(fitted)
@@ -221,16 +221,9 @@ def test_the_codec_never_has_a_higher_error_on_validation_records_than_its_linea
     sides = holdout.split(jax.random.key(1), part_of(moving_peaks(60, 0)), 0.2)
     config = TrainConfig(steps=40, batch=8, evaluate_every=5, optimiser="muon", learning_rate=learning_rate)
     task = joint.RecordTask(double.models_of(TINY_CODEC, (9, 14)), TINY_CODEC.loss, TINY_CODEC.perturb, 0.0)
-    fitted, curves = joint.fit(
-        jax.random.key(0),
-        sides,
-        linear.Choice(1, 1.0),
-        task,
+    fitted, curves = plans.follow(
+        joint.fit_plan(jax.random.key(0), sides, linear.Choice(1, 1.0), task, units=(0.0, 1.0), batch_records=16),
         config,
-        units=(0.0, 1.0),
-        batch_records=16,
-        directory=None,
-        title=None,
     )
     rest, held = (side.x_NxRxT for side in sides)
     start = linear.linear_errors(rest, held, 3, [1]).mean()
@@ -264,7 +257,7 @@ def test_a_variational_latent_is_nearer_to_independent_normals():
     config = dataclasses.replace(TINY_CODEC, train=train, kl=3.0)
     task = joint.RecordTask(double.models_of(config, x.shape[1:]), config.loss, config.perturb, 0.0, config.kl)
     fixed = joint.start(x, 3, (0.0, 1.0), 1)
-    params, _ = joint.minimise(jax.random.key(0), task, train, x[8:], x[:8], fixed=fixed, directory=None, title=None)
+    params, _ = minimise(jax.random.key(0), task, train, x[8:], x[:8], fixed=fixed, directory=None, title=None)
     before, after = (
         np.mean((double.encode(fitted, x, config) / np.asarray(fixed.spread_DxD)) ** 2)
         for fitted in (
