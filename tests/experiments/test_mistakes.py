@@ -122,7 +122,7 @@ def test_wrong_words_are_named_with_the_nearest_right_one(told, argv, expected):
         (["--config.preprocess.wavelet=db"], "preprocess.wavelet: expected a discrete wavelet such as ['db1',"),
         (["--config.codec.latent=64"], "codec.latent: expected a dimension d from 1 to 9"),
         (["--config.sampler.name=gauss"], "sampler.name: expected one of ['borrowed',"),
-        (["--config.classifier.name=forest"], "classifier.name: expected one of ['pca_boosting',"),
+        (["--config.classifier.name=forest"], "classifier.name: expected one of ['extra_trees',"),
         (["--config.train.steps=0"], "train.steps: expected 1 or more, got 0"),
         (
             ["--config.study.ratios=much", "--config.study.candidates=mix"],
