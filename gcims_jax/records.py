@@ -128,7 +128,8 @@ class Records:
                 raise TypeError(f"values of type {values.dtype}")
             values = values.astype(np.float32, copy=False)
         except (TypeError, ValueError) as error:
-            raise InputError(f"X: expected numbers of one shape for each record, got {error}") from error
+            got = "records of several shapes" if "inhomogeneous" in str(error) else error
+            raise InputError(f"X: expected numbers of one shape for each record, got {got}") from error
         if values.ndim == 2:
             values = values[:, None, :]
         if values.ndim != 3:

@@ -99,9 +99,7 @@ def fit(
     """
     check_records(records, "fit")
     if not isinstance(generator, str) or generator not in GENERATORS:
-        raise InputError(
-            f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
-        )
+        raise InputError(f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + _remedy(generator))
     check_options(
         generator,
         [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units", "logarithm")],
@@ -245,3 +243,11 @@ def check_records(records: Any, of: str) -> None:
             f"{of}: expected Records, got {type(records).__name__}; read them from a file with read, or make them of arrays with "
             "Records.from_arrays(X, y, groups)"
         )
+
+
+def _remedy(generator: Any) -> str:
+    """The nearest name; of a candidate of the command line, ``warp:size=2``, how its options are given here."""
+    name, colon, rest = str(generator).partition(":")
+    if not colon or name not in GENERATORS:
+        return suggest(name, GENERATORS)
+    return f"; give {name!r} and its options as arguments, {rest}, in scikit-learn as options=dict({rest})"

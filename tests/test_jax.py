@@ -34,6 +34,8 @@ def test_a_generator_draws_the_same_records_inside_jit(state):
         inside(jax.random.key(3), LABELS), draw(jax.random.key(3), state, np.asarray(LABELS)), atol=1e-5
     )
     assert np.isnan(inside(jax.random.key(3), jnp.asarray([1, 7]))[1]).all()
+    as_list = jax.jit(lambda key, labels: draw(key, state, labels))(jax.random.key(3), LABELS.tolist())
+    np.testing.assert_array_equal(as_list, inside(jax.random.key(3), LABELS))
     with pytest.raises(InputError, match="labels"):
         draw(jax.random.key(3), state, np.asarray([1, 7]))
 

@@ -193,6 +193,7 @@ class TestFitAndSample:
             (lambda r: gj.fit(r, preprocess={"log": True, "log_knee": "x"}), "preprocess.log_knee: expected a number above 0.*got 'x'"),
             (lambda r: gj.fit(r, "latent_rda", codec=gj.Tucker("x")), "codec.latent: expected a dimension d from 1 to .*got 'x'"),
             (lambda r: gj.fit(r, "latent_rda", codec="tucker"), "generator.codec: expected Tucker.*got 'tucker'"),
+            (lambda r: gj.fit(r, "warp:size=2"), r"got 'warp:size=2'; give 'warp' .* size=2, in scikit-learn as options=dict\(size=2\)$"),
             (lambda r: r.take([]), r"take: expected the indices of one or more records, got \[\]"),
             (lambda r: r.take([99]), "take: expected indices below 20, the number of records, got 99"),
             (lambda r: gj.sample(gj.fit(r, "mix"), [5, 5]), r"per_class: expected a whole number of 0 or more.*got \[5, 5\]"),
@@ -222,7 +223,7 @@ class TestFitAndSample:
     ("change", "message"),
     [
         ({"X": [["a", "b"]] * 12}, "X: expected numbers of one shape for each record, got could not convert"),
-        ({"X": [[1, 2], [3]]}, "X: expected numbers of one shape for each record"),
+        ({"X": [[1, 2], [3]]}, "X: expected numbers of one shape for each record, got records of several shapes"),
         ({"X": np.ones((12, 3)) * 1j}, "X: expected numbers of one shape for each record, got values of type complex128"),
         ({"X": np.zeros((12, 3), "datetime64[s]")}, "X: expected numbers .*got values of type datetime64"),
         ({"X": np.zeros(12)}, r"X: expected an array of shape \(records, slow axis, fast axis\) or \(records, points\), got \(12,\)"),

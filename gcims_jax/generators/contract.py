@@ -122,11 +122,17 @@ def check_part(part: Any) -> None:
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
     """Labels to draw as an integer array, if each was there in training; inside ``jax.jit`` nothing is looked at."""
+    labels_S = (jnp if traced(labels_S) else np).asarray(labels_S)
+    if labels_S.ndim != 1:
+        raise InputError(f"labels to draw: expected one for each record in a list or array, got shape {labels_S.shape}")
     if traced(labels_S):
         return labels_S
-    labels_S = np.asarray(labels_S)
-    if unknown := sorted(set(labels_S.tolist()) - set(np.asarray(known_N).tolist())):
-        raise InputError(f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well")
+    known = set(np.asarray(known_N).tolist())
+    if unknown := sorted(set(labels_S.tolist()) - known):
+        raise InputError(
+            f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well; they are "
+            f"{', '.join(map(repr, sorted(known)))}"
+        )
     return labels_S
 
 

@@ -43,9 +43,12 @@ def read(path: str | Path) -> Records:
     """
     path = _as_path(path, "read")
     if not path.is_file() and not (path.is_dir() and is_known(path)):
-        raise InputError(
-            f"{path}: expected a file with records, found {'a folder' if path.is_dir() else 'nothing'}; check the path"
+        found = (
+            f"a folder; gcims-jax ingest {path} --output records.zarr makes one file of it"
+            if path.is_dir()
+            else "nothing; check the path"
         )
+        raise InputError(f"{path}: expected a file with records, found {found}")
     reader = _by_ending(READERS, path)
     try:
         return reader(path)

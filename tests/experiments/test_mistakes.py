@@ -80,6 +80,8 @@ def file(tmp_path):
         (["ingest", "--input", "x", "--outptu", "s.zarr"], "unknown option --outptu; did you mean '--output'?"),
         (["plan", "--inptu=x"], "unknown option --inptu; did you mean '--input'?"),
         (["simulate", "s.nc", "--recrods=6"], "unknown option --recrods; did you mean '--records'?"),
+        (["plan", "x.nc", "--fast_range=8:15"], "unknown option --fast_range; in a recipe it is --config.preprocess.fast_range"),
+        (["augment", "x.nc", "--folds", "3"], "unknown option --folds; in a recipe it is --config.calibration.folds or --config.protocol.folds"),
         (["version", "--xyzzy"], "unknown option --xyzzy; --help lists all options"),
         (["run", "--config", "quickstart", "--config.train.step=3"], "unknown option --config.train.step; did you mean 'steps'?"),
         (["run", "--config", "quickstart", "--config.seed=two"], "--config.seed=two: expected a whole number, got 'two'"),
@@ -120,7 +122,7 @@ def test_wrong_words_are_named_with_the_nearest_right_one(told, argv, expected):
         (["--config.preprocess.wavelet=db"], "preprocess.wavelet: expected a discrete wavelet such as ['db1',"),
         (["--config.codec.latent=64"], "codec.latent: expected a dimension d from 1 to 9"),
         (["--config.sampler.name=gauss"], "sampler.name: expected one of ['borrowed',"),
-        (["--config.classifier.name=forest"], "classifier.name: expected one of ['pca_boosting',"),
+        (["--config.classifier.name=forest"], "classifier.name: expected one of ['extra_trees',"),
         (["--config.train.steps=0"], "train.steps: expected 1 or more, got 0"),
         (
             ["--config.study.ratios=much", "--config.study.candidates=mix"],
@@ -231,6 +233,18 @@ def test_a_missing_table_is_told_with_those_that_are_there(folder):
         InputError, match=r"found no label.csv; or name .* --data.table, for example .*/set/labels.csv$"
     ):
         scan_of(folder, "--table", "label.csv")
+    (folder / "labels.csv").unlink()
+    with pytest.raises(InputError, match=r"found no label.csv; check the path$"):
+        scan_of(folder, "--table", "label.csv")
+
+
+def test_a_table_of_other_names_is_told_with_names_from_both(folder):
+    (folder / "labels.csv").write_text("name,label\nx1,red\nx2,blue\n")
+    with pytest.raises(
+        InputError,
+        match=r"labels.csv: expected names of files below .*/set, for example \S+/\S+, \S+/\S+ .*got x1, x2;",
+    ):
+        scan_of(folder, "--table", str(folder / "labels.csv"))
 
 
 def test_a_folder_of_the_wrong_depth_is_told(folder, tmp_path):

@@ -91,8 +91,12 @@ def test_what_learns_from_drawn_records_has_those_behind_them_too(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_not_known_is_refused(name):
     generator = GENERATORS[name]
-    with pytest.raises(InputError, match="labels to draw: expected labels of the training records, got 5"):
+    with pytest.raises(
+        InputError, match="labels to draw: expected labels of the training records, got 5 as well; they are 0, 1"
+    ):
         generator.sample(jax.random.key(1), fitted(name), np.array([0, 5]))
+    with pytest.raises(InputError, match=r"labels to draw: expected one for each record .*got shape \(\)"):
+        generator.draw(jax.random.key(1), fitted(name).value, 0)
     for bare in (RECORDS, (RECORDS, LABELS), None):
         with pytest.raises(InputError, match="expected a Part.*from_arrays"):
             generator.fit(jax.random.key(0), bare)
