@@ -17,7 +17,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from gcims_jax.errors import InputError, suggest
-from gcims_jax.evaluation import low_noise, splits, study
+from gcims_jax.evaluation import low_noise, splits
 from gcims_jax.io.checks import check_place
 from gcims_jax.reports import benchmark as page
 
@@ -132,16 +132,7 @@ def _score(setup: Setup, folder: Path, progress: Progress, title: str) -> dict[s
     plain = {candidate.name for candidate in candidates if candidate.is_plain}
     for _ in range(sum((one.name, i) in files for i in range(len(setup.folds)) for one in candidates)):
         progress.done()
-    folds = study.score_folds(
-        setup.part,
-        setup.folds,
-        candidates,
-        setup.study.plan(setup.method.preprocess, len(setup.truth.classes)),
-        setup.seed,
-        inner=setup.study.inner_splits,
-        cells=files,
-        tell=lambda name: progress.done(f"{title} a class, {name}"),
-    )
+    folds = cells.score(setup, files, lambda name: progress.done(f"{title} a class, {name}"))
     return low_noise.table(folds, setup.truth, plain.__contains__)
 
 

@@ -21,6 +21,7 @@ from gcims_jax.generators import codecs
 
 from . import remote
 from .job import Job
+from .settings import Setup
 from .workdir import to_json, write_text
 
 COMPILES = "the first compiles its code, which takes up to a minute"
@@ -70,6 +71,26 @@ def run(
             tell=lambda name: job.progress.done(f"judging, {name}"),
             scorer=scorer,
         )
+
+
+def score(setup: Setup, files: "Files", tell: Callable[[str], None] = lambda name: None) -> list[FoldAnswers]:
+    """Answers of a study's candidates, and copies, in every fold of a setup that is no job of its own.
+
+    Args:
+      setup: data, folds and study.
+      files: finished cells, and where new ones are put.
+      tell: told of each cell that is scored, the name of its candidate.
+    """
+    return study.score_folds(
+        setup.part,
+        setup.folds,
+        setup.study.with_copies(),
+        setup.study.plan(setup.method.preprocess, len(setup.truth.classes)),
+        setup.seed,
+        inner=setup.study.inner_splits,
+        cells=files,
+        tell=tell,
+    )
 
 
 class Files:
