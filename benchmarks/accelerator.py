@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.samplers import latents, seconds
 from gcims_jax import parts
-from gcims_jax.codec import double, ensemble, joint, memory
+from gcims_jax.codec import double, ensemble, joint, stacked
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.plans import Training
@@ -140,14 +140,14 @@ def _codecs(sizes: Sizes, peak: float, row: Callable[..., None]) -> None:
             Training("joint", "codec", key, task, x_NxRxT[held:], x_NxRxT[:held], fixed)
             for key in jax.random.split(jax.random.key(0), members)
         ]
-        mesh = ensemble.mesh_of(members)
-        data = ensemble.stack(trainings, -members % mesh.size)
+        mesh = stacked.mesh_of(members)
+        data = stacked.stack(trainings, -members % mesh.size)
         try:
-            each = memory.check_memory(task, config.train, data.fixed, data.examples, data.validation, members, mesh)
+            each = stacked.check_memory(task, config.train, data, members, mesh)
         except InputError as error:
             print(f"| {members} codecs | | | {error} | | |", flush=True)
             break
-        place = ensemble.placer(mesh)
+        place = stacked.placer(mesh)
         keys, fixed_M, examples, validation = jax.tree.map(place, data)
         begin, _, advance = ensemble.compiled(mesh, task, config.train)
         start = time.perf_counter()

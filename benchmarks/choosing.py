@@ -18,7 +18,7 @@ import numpy as np
 from configs import base
 from experiments import cells, data, settings
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import choice, study
+from gcims_jax.evaluation import choice
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.choice import RULES, Inner
 
@@ -159,18 +159,8 @@ def main() -> None:
             setup = prepare(path, misalignment, options.each, options.draws, options.seed)
         except InputError as error:
             raise SystemExit(f"error: {name}: {error}") from None
-        candidates = setup.study.with_copies()
         folder = options.out / name.replace(" ", "_") / f"{options.each}_{options.draws}_{options.seed}"
-        folds = study.score_folds(
-            setup.part,
-            setup.folds,
-            candidates,
-            setup.study.plan(setup.method.preprocess, len(setup.truth.classes)),
-            setup.seed,
-            inner=max(INNER_SPLITS),
-            cells=cells.Files(folder),
-            title=name,
-        )
+        folds = cells.score(setup, cells.Files(folder))
         found[name] = regrets(setup, folds)
         print(f"{name}: best pair {found[name]['best_pair']}, best plain {found[name]['best_plain']}", flush=True)
     (options.out / f"choosing_{options.each}_{options.seed}.json").write_text(json.dumps(found, indent=1))

@@ -18,7 +18,6 @@ def get_config() -> ConfigDict:
     config.study.ratios = (5.0,)
     config.study.modes = ("balanced",)
     config.study.classifiers = ("svm", "pca_rf", "pca_lda")
-    config.study.inner_splits = 3
     config.codec.latent = 8
     config.preprocess.points = 40
     return config

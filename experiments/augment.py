@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from gcims_jax.evaluation import choice, scoring, splits
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import Candidate, Dose
-from gcims_jax.records import Records
+from gcims_jax.evaluation.scoring import Made
+from gcims_jax.reports.leaderboard import Written
 
 from . import studies, synthetic
 from .job import Job
@@ -15,14 +16,18 @@ def run(job: Job) -> str:
     """Judges all candidates as the leaderboard does, then writes the records of the generator that its first fold prefers."""
     written = []
 
-    def write(folds: list[FoldAnswers]) -> None:
+    def write(folds: list[FoldAnswers]) -> Written:
+        job.progress.stage("synthetic records")
         candidate, dose = choose(job, folds)
-        records = generate(job, candidate, dose)
+        made = make(job, candidate, dose)
+        records = synthetic.in_units(job, made, made.draws[scoring.key_of(candidate)], "strict", candidate.name)
         synthetic.write(job, records)
-        written.append(
+        text = (
             f"synthetic.nc: {len(records)} records of {candidate.name}, {dose.mode}, {dose.ratio:g}×, chosen inside the training "
             "part of the first fold."
         )
+        written.append(text)
+        return Written(synthetic.examples(job, made, records, "strict"), text)
 
     return "\n".join([studies.leaderboard(job, write), *written])
 
@@ -40,14 +45,13 @@ def choose(job: Job, folds: Sequence[FoldAnswers]) -> tuple[Candidate, Dose]:
     return candidates[best["candidate"]], dose_of(best)
 
 
-def generate(job: Job, candidate: Candidate, dose: Dose) -> Records:
-    """Records of a candidate, learned from the first fold's training part, in the input's unit."""
+def make(job: Job, candidate: Candidate, dose: Dose) -> Made:
+    """Records of a candidate, learned from the first fold's training part."""
     setup, fold = job.setup, job.setup.folds[0]
-    made = scoring.make(
+    return scoring.make(
         splits.fold_keys(setup.seed, "strict", 0),
         [candidate],
         setup.part.take(fold.train),
         setup.part.take(fold.test),
         studies.plan_of(job)._replace(doses=(dose,)),
     )
-    return synthetic.in_units(job, made, made.draws[scoring.key_of(candidate)], "strict", candidate.name)

@@ -22,10 +22,11 @@ from gcims_jax.io.netcdf import write_dataset
 from gcims_jax.preprocessing import scale
 from gcims_jax.reports import augmentation as page
 
-from . import budget, cells, synthetic
+from . import budget, cells, progress, synthetic
 from .job import Job
 
 ARM = "original+synthetic"
+SCORES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 
 
 def arms(job: Job) -> tuple[Candidate, ...]:
@@ -70,6 +71,7 @@ def run(job: Job) -> str:
     for folds in folds_by_protocol.values():
         _add_seconds(job.seconds, folds)
     start = time.perf_counter()
+    job.progress.stage("synthetic records")
     examples, written = _show(job, plan)
     found = predictions.to_dataset(folds_by_protocol, setup.truth, setup.records.names)
     write_dataset(found, job.workdir / "predictions.nc")
@@ -230,15 +232,14 @@ def _selection(selections: list[Mapping[str, Any] | None]) -> dict[str, Any] | N
 def _closing(summary: Mapping[str, Any]) -> str:
     lines = [summary["banner"]] if summary["banner"] else []
     for name, part in (summary.get("protocols") or {summary["protocol"]["name"]: summary}).items():
-        lines.append(name + (" (leaks: not evidence)" if part["protocol"]["leaks"] else ""))
-        for arm, scores in part["arms"].items():
-            accuracy, balanced = scores["accuracy"], scores["balanced_accuracy"]
-            lines.append(
-                f"  {arm:24s} accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}   "
-                f"balanced {balanced['mean']:.3f} ± {balanced['std']:.3f}"
-            )
-        lines.append(f"  {part['comparison']['sentence']}")
+        rows = [[arm, *(_percent(scores[score]) for score in SCORES)] for arm, scores in part["arms"].items()]
+        leaks = " (leaks: not evidence)" * part["protocol"]["leaks"]
+        lines += [progress.table([f"{name}{leaks}, %", *SCORES.values()], rows), f"  {part['comparison']['sentence']}"]
     return "\n".join(lines)
+
+
+def _percent(score: Mapping[str, float]) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['std']:.1f}"
 
 
 def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
@@ -252,26 +253,7 @@ def _show(job: Job, plan: Plan) -> tuple[page.Examples, dict[str, Any]]:
     made, key = cells.make_together(job, protocol, 0, [candidate], plan), key_of(candidate)
     records = synthetic.in_units(job, made, made.draws[key], protocol, setup.method.sampler)
     synthetic.write(job, records)
-    truth, fold, units = setup.truth, setup.folds[0], synthetic.units_of(job, made)
-    # A class that the first fold does not test is shown by a record that it has learned from.
-    order = np.concatenate([fold.test, fold.train])
-    shown_K = [int(order[np.flatnonzero(truth.labels_N[order] == k)[0]]) for k in range(len(truth.classes))]
-    real = setup.part.take(shown_K)
-    real = real.with_values(scale.apply(made.scaling.value, real.x_NxRxT))
-    rebuilt = double_autoencoder.reconstruct(made.generators[key], real)
-    first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
-    plan_of_axes = setup.compression
     written = synthetic.describe(job, made, records)
-    examples = page.Examples(
-        classes=truth.classes,
-        real_KxLxM=setup.records.values[shown_K][:, plan_of_axes.slow_slice, plan_of_axes.fast_slice],
-        reconstructed_KxLxM=units(rebuilt.x_NxRxT),
-        synthetic_KxLxM=records.values[first_K],
-        slow=plan_of_axes.slow,
-        fast=plan_of_axes.fast,
-        scaling=made.scaling.value,
-        unit=str(setup.records.attrs.get("units", "1")),
-        held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
-        limits=(written["measured_low"], written["measured_high"]),
-    )
+    rebuild = functools.partial(double_autoencoder.reconstruct, made.generators[key])
+    examples = synthetic.examples(job, made, records, protocol, rebuild)
     return examples, written

@@ -17,11 +17,12 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from gcims_jax.errors import InputError, suggest
-from gcims_jax.evaluation import low_noise, splits, study
+from gcims_jax.evaluation import low_noise, splits
 from gcims_jax.io.checks import check_place
 from gcims_jax.reports import benchmark as page
 
 from . import cells, settings, workdir
+from .progress import Progress
 from .settings import Setup
 
 # What differs from the simulated set as it was measured, in options of the section ``data``.
@@ -68,9 +69,14 @@ def _run(argv: list[str]) -> None:
     about = {**software, "device": settings.describe_device(), "seed": config.seed}
     workdir.claim(folder, identity=identity, about=about)
     rows = []
-    for name, each, setup in plans:
-        rows.append({"set": name, "per_class": each, **_score(setup, folder, name, each)})
-        print(page.line(rows[-1]), flush=True)
+    with Progress() as progress:
+        progress.expect(sum(len(setup.folds) * len(setup.study.with_copies()) for *_, setup in plans))
+        for name, each, setup in plans:
+            found = _score(
+                setup, folder / "checkpoints" / f"{'_'.join(name.split())}_{each:03d}", progress, f"{name}, {each}"
+            )
+            rows.append({"set": name, "per_class": each, **found})
+            print(page.line(rows[-1]), flush=True)
     summary = {"rows": rows, "sentence": page.sentence(rows)}
     page.write(folder, summary)
     workdir.write_text(folder / "results.json", workdir.to_json(summary))
@@ -121,24 +127,13 @@ def _what_makes_cells(config: ConfigDict) -> dict[str, Any]:
     return own
 
 
-def _score(setup: Setup, folder: Path, name: str, each: int) -> dict[str, Any]:
-    candidates = setup.study.with_copies()
+def _score(setup: Setup, folder: Path, progress: Progress, title: str) -> dict[str, Any]:
+    candidates, files = setup.study.with_copies(), cells.Files(folder)
     plain = {candidate.name for candidate in candidates if candidate.is_plain}
-    folds = study.score_folds(
-        setup.part,
-        setup.folds,
-        candidates,
-        setup.study.plan(setup.method.preprocess, len(setup.truth.classes)),
-        setup.seed,
-        inner=setup.study.inner_splits,
-        cells=cells.Files(folder / "checkpoints" / f"{_slug(name)}_{each:03d}"),
-        title=f"{name}, {each} a class: cells that remain",
-    )
+    for _ in range(sum((one.name, i) in files for i in range(len(setup.folds)) for one in candidates)):
+        progress.done()
+    folds = cells.score(setup, files, lambda name: progress.done(f"{title} a class, {name}"))
     return low_noise.table(folds, setup.truth, plain.__contains__)
-
-
-def _slug(name: str) -> str:
-    return "_".join(name.split())
 
 
 if __name__ == "__main__":

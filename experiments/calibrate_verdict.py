@@ -42,7 +42,7 @@ def run(job: Job) -> str:
         raise InputError(f"calibration.files: expected files of records, got {absent[0]!r}, which is not there")
     settings += [Setting(path, "svm", 120, options["folds"], 3) for path in options["files"]]
     lines = []
-    for setting, kinds in tqdm(calibration.conditions(settings, options["ratios"]), desc="settings"):
+    for setting, kinds in tqdm(calibration.conditions(settings, options["ratios"]), desc="settings", disable=None):
         about = hashlib.sha256(setting.source.encode()).hexdigest()[:6]  # two files may have one name
         name = "_".join([Path(setting.source).stem, about, *map(str, setting[1:])])
         path = job.workdir / "checkpoints" / f"{name}.json"

@@ -1,5 +1,6 @@
 """Cells of a study: one file per candidate and fold, kept, so that a killed study goes on with what remains."""
 
+import functools
 import hashlib
 import json
 import re
@@ -20,6 +21,7 @@ from gcims_jax.generators import codecs
 
 from . import remote
 from .job import Job
+from .settings import Setup
 from .workdir import to_json, write_text
 
 COMPILES = "the first compiles its code, which takes up to a minute"
@@ -48,10 +50,13 @@ def run(
     """
     setup = job.setup
     files = Files(job.workdir / "checkpoints" / tag)
-    missing = sum((one.name, i) not in files for i in range(len(setup.folds)) for one in candidates)
+    missing = [(one.name, i) for i in range(len(setup.folds)) for one in candidates if (one.name, i) not in files]
     if missing:
         at_most = "at most " * bool(setup.budget_minutes)
-        print(f"judging: {at_most}{counted(missing, 'cell')}, a candidate in a fold each; {COMPILES}", flush=True)
+        job.progress.expect(len(missing))
+        job.progress.stage(
+            "judging", f": {at_most}{counted(len(missing), 'cell')}, a candidate in a fold each; {COMPILES}"
+        )
     with remote.scorer(job.scheduler) as scorer:
         return study.score_folds(
             setup.part,
@@ -63,9 +68,29 @@ def run(
             records_per_class=records_per_class,
             cells=files,
             enough=enough,
-            title=f"{tag}: cells that remain",
+            tell=lambda name: job.progress.done(f"judging, {name}"),
             scorer=scorer,
         )
+
+
+def score(setup: Setup, files: "Files", tell: Callable[[str], None] = lambda name: None) -> list[FoldAnswers]:
+    """Answers of a study's candidates, and copies, in every fold of a setup that is no job of its own.
+
+    Args:
+      setup: data, folds and study.
+      files: finished cells, and where new ones are put.
+      tell: told of each cell that is scored, the name of its candidate.
+    """
+    return study.score_folds(
+        setup.part,
+        setup.folds,
+        setup.study.with_copies(),
+        setup.study.plan(setup.method.preprocess, len(setup.truth.classes)),
+        setup.seed,
+        inner=setup.study.inner_splits,
+        cells=files,
+        tell=tell,
+    )
 
 
 class Files:
@@ -112,16 +137,19 @@ def run_together(
     setup = job.setup
     folder = job.workdir / "checkpoints" / protocol
     result = []
-    for index, fold in enumerate(setup.folds):
-        path = folder / f"fold_{index:03d}.json"
+    paths = [folder / f"fold_{index:03d}.json" for index in range(len(setup.folds))]
+    job.progress.expect(sum(not path.exists() for path in paths))
+    for index, (fold, path) in enumerate(zip(setup.folds, paths, strict=True)):
         if not path.exists():
             first = not any(folder.glob("fold_*.json"))
-            print(f"{_title(job, protocol, index)} codec{f'; {COMPILES}' if first else ''}", flush=True)
+            job.progress.stage(f"{_title(job, protocol, index)} codec", f"; {COMPILES}" * first)
             arguments, seed = _of_fold(job, protocol, index, candidates, plan), setup.seed + index
             options = _learned_from(job, protocol, index)
+            judging = functools.partial(job.progress.stage, f"{_title(job, protocol, index)} judging")
             with threadpool_limits(1):  # decompositions of a few hundred rows, which several threads only slow down
-                cell = scoring.score_fold(*arguments, seed, measure=measure, **options)
+                cell = scoring.score_fold(*arguments, seed, measure=measure, tell=judging, **options)
             write_text(path, to_json(cell))
+            job.progress.done()
         result.append(answers.gather(fold, [json.loads(path.read_text())]))
         print(f"{_title(job, protocol, index)} {tell(index, result[-1])}", flush=True)
         if splits.ends_repeat(setup.folds, index) and enough(result):

@@ -47,7 +47,13 @@ class Parser(argparse.ArgumentParser):
         if not argument.startswith("--"):
             raise InputError(f"command line: expected options that begin with --, got {argument!r}")
         option = argument.partition("=")[0]
+        leaf = option.removeprefix("--").replace("-", "_")
+        recipe = [
+            f"--config.{s}.{leaf}" for s, section in base.get_config().items() if more and leaf in _names(section)
+        ]
         remedy = suggest(option, [*self._option_string_actions, *more]) or "; --help lists all options"
+        if recipe:
+            remedy = f"; in a recipe it is {' or '.join(recipe)}"
         raise InputError(f"command line: unknown option {option}{remedy}")
 
 
@@ -199,13 +205,18 @@ def _pairs(rest: list[str], parser: Parser) -> list[tuple[str, str | None]]:
     return found
 
 
+def _names(section: Any) -> list[str]:
+    """Of the options of a section; none where it is an option itself."""
+    return list(section) if isinstance(section, ConfigDict) else []
+
+
 def _set(config: ConfigDict, name: str, text: str | None) -> None:
     """Sets one option, in the type that it has."""
     *sections, leaf = name.split(".")
     section: Any = config
     for i, part in enumerate([*sections, leaf]):
         if not isinstance(section, ConfigDict) or part not in section:
-            there = list(section) if isinstance(section, ConfigDict) else []
+            there = _names(section)
             before = "".join(f"{s}." for s in sections[:i])
             remedy = suggest(part, there) or f"; {before or 'the recipe'} has {', '.join(there)}"
             raise InputError(f"command line: unknown option --config.{name}{remedy}")

@@ -49,6 +49,8 @@ def _run(argv: list[str]) -> None:
         left_out += [(name, "named in the table, but there is no such file") for name in listing.unmatched_rows]
         looks = list(_look_at_files(listing.entries, broken, read))
     else:
+        if not section.path:
+            print("simulated records, since no file or folder was named; yours: gcims-jax inspect FILE_OR_FOLDER")
         looks = list(_look_at(data.load(section, seed=0)))
     if not looks:
         raise InputError(f"{section.path}: expected files that can be read, got none; {broken[0][0]}: {broken[0][1]}")

@@ -56,7 +56,7 @@ def paper_codec(config: CodecConfig) -> CodecConfig:
 def splits(setup: Setup) -> list[Split]:
     """The first ``codec_study.draws`` folds; with ``codec_study.train_records``, that many random draws of so many records instead.
 
-    Groups that stay together in folds do so in draws, which may then be a group larger.
+    Groups that stay together in folds do so in draws: of two or more whole groups so many records are taken.
 
     Raises:
       InputError: more training records than there are beside at least one test record a class.
@@ -80,13 +80,18 @@ def splits(setup: Setup) -> list[Split]:
 
 
 def _draw_groups(groups_N: np.ndarray, n_train: int, seed: int) -> Split:
-    """Whole groups in random order until there are so many training records; the others, up to the most, are for testing."""
+    """Whole groups in random order until they have so many records; the others, up to the most, are for testing.
+
+    Two or more teach, as one is held out for validation. Records of these that are too many are in neither part.
+    """
     _, group_N = np.unique(groups_N, return_inverse=True)
-    rank = np.random.default_rng(seed).permutation(group_N.max() + 1)
+    rng = np.random.default_rng(seed)
+    rank = rng.permutation(group_N.max() + 1)
     order = np.argsort(rank[group_N], kind="stable")
-    last = np.searchsorted(np.cumsum(np.bincount(rank[group_N])), n_train)
-    train = order[rank[group_N[order]] <= last]
-    test = order[len(train) :][:MOST_TEST_RECORDS]
+    last = max(1, np.searchsorted(np.cumsum(np.bincount(rank[group_N])), n_train))
+    most = order[rank[group_N[order]] <= last]
+    test = order[len(most) :][:MOST_TEST_RECORDS]
+    train = np.sort(rng.permutation(most)[:n_train])
     if not len(test):
         raise InputError(
             f"codec_study.train_records: expected a number that leaves a group to test, got {n_train} of {len(groups_N)} records "

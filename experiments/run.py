@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from gcims_jax.errors import InputError, suggest
 
 from . import command
+from .progress import Progress
 
 # Module and function of each; it writes its results and returns what to print. They are imported when they are run: JAX
 # and what stands on it take seconds, and mistakes on the command line are told before.
@@ -93,6 +94,16 @@ def _run(parser: command.Parser, argv: list[str], recipe: str | None) -> None:
 def _execute(config: ConfigDict, folder: Path, own: argparse.Namespace) -> None:
     start = time.perf_counter()
     print(f"data: {config.data.path or 'simulated records'}", flush=True)
+    with Progress() as progress:
+        closing = _work(config, folder, own, progress)
+    from gcims_jax import hosts
+
+    report = f"; report: {folder / 'report.html'}" if hosts.is_first() else ""
+    print(f"\n{closing}\n{time.perf_counter() - start:.0f} s{report}")
+
+
+def _work(config: ConfigDict, folder: Path, own: argparse.Namespace, progress: Progress) -> str:
+    start = time.perf_counter()
     import jax
     from absl import logging
 
@@ -114,6 +125,8 @@ def _execute(config: ConfigDict, folder: Path, own: argparse.Namespace) -> None:
             _check_shared(config)
         if hosts.is_first():
             check_place(folder, "choose another --workdir", folder=True)
+            if own.compilation_cache:
+                check_place(Path(own.compilation_cache), "choose another --compilation_cache", folder=True)
         cluster.check(own.scheduler)
         setup = settings.prepare(config)
         software = workdir.about_software()
@@ -138,11 +151,9 @@ def _execute(config: ConfigDict, folder: Path, own: argparse.Namespace) -> None:
     module, function = EXPERIMENTS[config.experiment].split(".")
     experiment = getattr(importlib.import_module(f".{module}", __package__), function)
     try:
-        closing = experiment(Job(setup, folder, software, seconds, own.scheduler))
+        return experiment(Job(setup, folder, software, seconds, progress, own.scheduler))
     except TrainingDiverged as error:
         raise InputError(str(error)) from error
-    report = f"; report: {folder / 'report.html'}" if hosts.is_first() else ""
-    print(f"\n{closing}\n{time.perf_counter() - start:.0f} s{report}")
 
 
 def _check_shared(config: ConfigDict) -> None:

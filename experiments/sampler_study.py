@@ -69,7 +69,7 @@ def run(job: Job) -> str:
     points = make_points(study.samplers, study.ridges)
     grid = [(d, most) for d in study.latents for most in study.records_per_class]
     found = []
-    with tqdm(total=len(grid) * len(setup.folds), desc="cells", unit="cell") as bar:
+    with tqdm(total=len(grid) * len(setup.folds), desc="cells", unit="cell", disable=None) as bar:
         for d, most in grid:
             folds = []
             for index, fold in enumerate(setup.folds):

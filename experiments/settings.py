@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -56,6 +57,8 @@ class Setup(NamedTuple):
       calibration: options of the calibration of the verdict.
       sanity_class: whose peaks are compared; "" is the largest.
       also_write: formats of the synthetic records beside netCDF.
+      budget_minutes: after which no further repeat is begun; 0 for no budget.
+      source: name of the file or folder that the records come from; "" for simulated ones.
     """
 
     records: Records
@@ -75,6 +78,7 @@ class Setup(NamedTuple):
     sanity_class: str
     also_write: tuple[str, ...]
     budget_minutes: float = 0.0
+    source: str = ""
 
 
 def prepare(config: ConfigDict) -> Setup:
@@ -87,6 +91,8 @@ def prepare(config: ConfigDict) -> Setup:
     unknown = [name for name in protocols if name not in PROTOCOLS]
     if unknown or not protocols:
         raise InputError(f"protocol.names: expected some of {', '.join(PROTOCOLS)}, got {config.protocol.names!r}")
+    if not 0 <= config.seed < 2**31:  # folds count on from it, for libraries that take no more
+        raise InputError(f"seed: expected a whole number from 0 to {2**31 - 1}, got {config.seed}")
     method = read_method(config)
     if "paper" in protocols and config.experiment != "augmentation":
         print(
@@ -139,6 +145,7 @@ def prepare(config: ConfigDict) -> Setup:
         sanity_class=config.sanity_class,
         also_write=also_write,
         budget_minutes=budget,
+        source=Path(config.data.path).name,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from gcims_jax import io
 from gcims_jax.errors import InputError, counted
 from gcims_jax.io.checks import check_place
+from gcims_jax.seeds import as_int
 from gcims_jax.simulation import cultures, gcims
 
 from . import command
@@ -38,7 +39,7 @@ def _run(argv: list[str]) -> None:
     if own.output.exists():
         raise InputError(f"{own.output}: expected no such file yet, found one; choose another name or delete it")
     check_place(own.output, "choose another place")
-    records, _ = gcims.simulate(own.seed, n_retention=own.n_retention, n_drift=own.n_drift, class_sizes=sizes)
+    records, _ = gcims.simulate(as_int(own.seed), n_retention=own.n_retention, n_drift=own.n_drift, class_sizes=sizes)
     own.output.parent.mkdir(parents=True, exist_ok=True)
     io.write(records, own.output)
     classes = counted(len(records.classes), "class")

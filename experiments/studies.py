@@ -12,16 +12,17 @@ from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.candidates import PLAIN, Candidate
 from gcims_jax.evaluation.scoring import Plan
 from gcims_jax.io.netcdf import write_dataset
+from gcims_jax.reports import comparisons
 from gcims_jax.reports import leaderboard as leaderboard_page
 from gcims_jax.reports import learning_curve as curve_page
 from gcims_jax.reports import minority as minority_page
 from gcims_jax.reports import ratio as ratio_page
 
-from . import budget, cells
+from . import budget, cells, progress
 from .job import Job
 
 
-def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | None = None) -> str:
+def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], leaderboard_page.Written] | None = None) -> str:
     """All generators against each other: which helps which classifier, everything chosen inside training parts.
 
     ``before_results`` writes more files of these answers before the results, which say that the run is complete.
@@ -39,10 +40,28 @@ def leaderboard(job: Job, before_results: Callable[[list[FoldAnswers]], None] | 
     }
     _keep(job, folds)
     job.timed("study", start)
-    if before_results is not None:
-        before_results(folds)
-    job.finish(summary, leaderboard_page.write)
-    return leaderboard_page.sentence(summary)
+    written = None if before_results is None else before_results(folds)
+    job.finish(summary, functools.partial(leaderboard_page.write, written=written))
+    return f"{_scores(summary['lines'])}\n{leaderboard_page.sentence(summary)}"
+
+
+def _scores(lines: list[dict[str, Any]]) -> str:
+    """All lines as a table of text."""
+    return progress.table(
+        ["percent, and change in points", *comparisons.TITLES.values(), "change of accuracy", "p, adjusted"],
+        [
+            [
+                f"{line['classifier']}, {comparisons.label(line)}",
+                *(f"{100 * line[score]['mean']:.1f}" for score in comparisons.TITLES),
+                *(
+                    ["", ""]
+                    if line["candidate"] == PLAIN.name
+                    else [comparisons.points(line["comparison"]), f"{comparisons.p_adjusted(line['comparison']):.2f}"]
+                ),
+            ]
+            for line in lines
+        ],
+    )
 
 
 def choose_inside(job: Job, enough: Callable[[list[FoldAnswers]], bool]) -> list[FoldAnswers]:

@@ -11,6 +11,7 @@ from gcims_jax.evaluation.splits import LEAKS
 from gcims_jax.parts import Part
 from gcims_jax.preprocessing import scale
 from gcims_jax.records import Records
+from gcims_jax.reports.record_pictures import Examples
 
 from .job import Job
 
@@ -75,6 +76,42 @@ def in_units(job: Job, made: Made, draws: Part, protocol: str, generator: str) -
             "held_out_records": held_out,
             "note": note + (f" {setup.banner}" if setup.banner else ""),
         },
+    )
+
+
+def examples(
+    job: Job, made: Made, records: Records, protocol: str, rebuild: Callable[[Part], Part] | None = None
+) -> Examples:
+    """A real record of each class and a synthetic one, to look at.
+
+    Args:
+      job: data.
+      made: what was made of the first fold.
+      records: synthetic ones, in the input's unit.
+      protocol: that they were made under.
+      rebuild: takes real records through a codec and back; None where there is no codec.
+    """
+    setup, truth, fold, plan = job.setup, job.setup.truth, job.setup.folds[0], job.setup.compression
+    # A class that the first fold does not test is shown by a record that was learned from.
+    order = np.concatenate([fold.test, fold.train])
+    shown_K = [int(order[np.flatnonzero(truth.labels_N[order] == k)[0]]) for k in range(len(truth.classes))]
+    first_K = [int(np.flatnonzero(records.labels == name)[0]) for name in truth.classes]
+    rebuilt_KxLxM = None
+    if rebuild is not None:
+        real = setup.part.take(shown_K)
+        real = real.with_values(scale.apply(made.scaling.value, real.x_NxRxT))
+        rebuilt_KxLxM = units_of(job, made)(rebuild(real).x_NxRxT)
+    return Examples(
+        classes=truth.classes,
+        real_KxLxM=setup.records.values[shown_K][:, plan.slow_slice, plan.fast_slice],
+        reconstructed_KxLxM=rebuilt_KxLxM,
+        synthetic_KxLxM=records.values[first_K],
+        slow=plan.slow,
+        fast=plan.fast,
+        scaling=made.scaling.value,
+        unit=str(setup.records.attrs.get("units", "1")),
+        held_out=not LEAKS[protocol] and set(shown_K) <= set(fold.test.tolist()),
+        limits=_limits(job, made),
     )
 
 

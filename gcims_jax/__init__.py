@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from gcims_jax.io import read, write
     from gcims_jax.records import Axis, Records
     from gcims_jax.simulation import simulate
-    from gcims_jax.synthesis import fit, sample
+    from gcims_jax.synthesis import find_nuisances, fit, sample
 
 __version__ = "0.1.0"
 __all__ = [
-    "Answer", "Axis", "CodecConfig", "InputError", "Records", "Tucker", "evaluate", "fit", "read", "sample", "simulate",
-    "train_test_split", "write",
+    "Answer", "Axis", "CodecConfig", "InputError", "Records", "Tucker", "evaluate", "find_nuisances", "fit", "read", "sample",
+    "simulate", "train_test_split", "write",
 ]  # fmt: skip
 
 # Where each name lives. They are imported when they are first used, so that importing the package costs nothing (PEP 562).
@@ -57,6 +57,7 @@ _HOMES = {
     "Records": "records",
     "Tucker": "generators.codecs",
     "evaluate": "answer",
+    "find_nuisances": "synthesis",
     "fit": "synthesis",
     "read": "io",
     "sample": "synthesis",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from tqdm import tqdm
 
 from gcims_jax import options, parts
 from gcims_jax.errors import InputError, suggest
@@ -123,7 +124,7 @@ def evaluate(
     ratios: Sequence[float] = (1.0, 10.0),
     modes: Sequence[str] = ("balanced",),
     codec: codecs.CodecOption | None = None,
-    inner_splits: int = 1,
+    inner_splits: int = 3,
     preprocess: Mapping[str, Any] | None = None,
     seed: Any = 0,
     progress: bool = False,
@@ -165,10 +166,13 @@ def evaluate(
     given = {"folds": folds, "repeats": repeats, "inner_splits": inner_splits}
     counts = options.read("evaluate", {name: options.count(1, 10**6) for name in given}, given)
     folds, repeats, inner_splits = (counts[name] for name in given)
-    ratios = [ratios] if isinstance(ratios, (int, float, str)) else list(ratios)
+    ratios = list(ratios) if isinstance(ratios, Sequence | np.ndarray) and not isinstance(ratios, str) else [ratios]
+    if None in ratios:
+        raise InputError(f"evaluate.ratios: expected numbers above 0, got {ratios}; leave it out for the default")
     rule = {"ratios": options.number(0, 10**6, above=True)}
     ratios = [options.read("evaluate", rule, {"ratios": ratio})["ratios"] for ratio in ratios]
-    modes = [modes] if isinstance(modes, str) else list(modes)
+    modes = list(modes) if isinstance(modes, Sequence) and not isinstance(modes, str) else [modes]
+    options.read("evaluate", codecs.RULES, {"codec": codec})
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
     what = study.Study(
@@ -184,18 +188,14 @@ def evaluate(
         records.labels, part.groups_N, folds=possible_folds(part.groups_N, folds), repeats=repeats, seed=number
     )
     plan = what.plan(config, len(truth.classes))
-    scored = study.score_folds(
-        part,
-        splits,
-        what.with_copies(),
-        plan,
-        number,
-        inner=inner_splits,
-        title="cells" if progress else None,
-    )
+    tried = what.with_copies()
+    with tqdm(total=len(splits) * len(tried), desc="cells", unit="cell", disable=not progress) as bar:
+        scored = study.score_folds(
+            part, splits, tried, plan, number, inner=inner_splits, tell=lambda name: bar.update()
+        )
     summary = {
         **what.describe(splits),
-        **study.compare_all(scored, truth, what.with_copies()),
+        **study.compare_all(scored, truth, tried),
         "dataset": study.dataset(records, part),
         "banner": "",
     }

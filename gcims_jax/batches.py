@@ -1,10 +1,13 @@
 """Functions of many records in equal batches: memory stays flat and nothing is compiled for a second number of records."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
+
+BATCH = 256
 
 
 def traced(*trees: Any) -> bool:
@@ -32,3 +35,31 @@ def in_batches(function: Callable[..., Any], size: int, *arrays_Nx: np.ndarray) 
         for i in range(0, len(padded[0]), size)
     ]
     return jax.tree.map(lambda *rows: np.concatenate(rows)[:n], *parts)
+
+
+def for_each(key: jax.Array, function: Callable[..., Any], *rows_Sx: np.ndarray, given: Any = ()) -> Any:
+    """``function(key, *rows, *given)`` of each of S records, under a key of its own.
+
+    The key of a record depends on ``key`` and its place alone, so what is drawn is the same in batches and all at once.
+
+    Args:
+      key: of all records.
+      function: of one record, pure; the same object at every call, or it is compiled again.
+      *rows_Sx: at least one array of S rows, S of at least 1.
+      given: a tuple of what is the same for all.
+
+    Returns:
+      What the function gives, with S rows, as numpy arrays; inside ``jax.jit`` as JAX arrays.
+    """
+    number_S = np.arange(len(rows_Sx[0]))
+    if traced(key, rows_Sx, given):
+        return _each(function, key, given, number_S, *rows_Sx)
+    return in_batches(functools.partial(_each, function, key, given), BATCH, number_S, *rows_Sx)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _each(function: Callable[..., Any], key: jax.Array, given: Any, number_B: jax.Array, *rows_Bx: jax.Array) -> Any:
+    def one(number: jax.Array, *rows: jax.Array) -> Any:
+        return function(jax.random.fold_in(key, number), *rows, *given)
+
+    return jax.vmap(one)(number_B, *rows_Bx)

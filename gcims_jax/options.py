@@ -49,6 +49,25 @@ def count(low: int, high: int, *others: int) -> Rule:
     return Rule(" or ".join([f"a whole number from {low} to {high}", *map(str, others)]), read)
 
 
+def truth() -> Rule:
+    """True or False."""
+    return kind(bool, "True or False")
+
+
+def limits() -> Rule:
+    """A range, from a lower to a higher number."""
+
+    def read(value: Any) -> tuple[float, float]:
+        if not isinstance(value, (tuple, list)):
+            raise TypeError
+        low, high = map(float, value)
+        if not low < high:
+            raise ValueError
+        return low, high
+
+    return Rule("(low, high) in the axis' unit", read)
+
+
 def word(known: Iterable[str]) -> Rule:
     """One of the words."""
     words = tuple(known)

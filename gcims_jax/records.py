@@ -123,9 +123,13 @@ class Records:
         <4 records of 1 × 4 points, 2 classes>
         """
         try:
-            values = np.asarray(X, np.float32)
+            values = np.asarray(X)
+            if values.dtype.kind in "cmM":
+                raise TypeError(f"values of type {values.dtype}")
+            values = values.astype(np.float32, copy=False)
         except (TypeError, ValueError) as error:
-            raise InputError(f"X: expected numbers of one shape for each record, got {error}") from error
+            got = "records of several shapes" if "inhomogeneous" in str(error) else error
+            raise InputError(f"X: expected numbers of one shape for each record, got {got}") from error
         if values.ndim == 2:
             values = values[:, None, :]
         if values.ndim != 3:
@@ -133,6 +137,8 @@ class Records:
                 f"X: expected an array of shape (records, slow axis, fast axis) or (records, points), got {values.shape}"
             )
         labels = np.asarray(y)
+        if not labels.ndim:
+            raise InputError(f"y: expected a label for each of the {len(values)} records, got {y!r}")
         if labels.dtype.kind not in "USTiu" and not all(isinstance(label, str) for label in labels.tolist()):
             raise InputError(
                 f"y: expected labels that are strings or whole numbers, got {labels.dtype}; convert them, for example with "
@@ -203,6 +209,10 @@ class Records:
     def take(self, indices: Sequence[int] | np.ndarray) -> "Records":
         """The records at the given indices, in that order."""
         indices = np.asarray(indices)
+        if not indices.size or indices.dtype.kind not in "iub":
+            raise InputError(f"take: expected the indices of one or more records, got {indices.tolist()!r}")
+        if indices.dtype.kind != "b" and not -len(self) <= indices.min() <= indices.max() < len(self):
+            raise InputError(f"take: expected indices below {len(self)}, the number of records, got {indices.max()}")
         return dataclasses.replace(
             self,
             values=self.values[indices],
@@ -334,6 +344,11 @@ def _checked_labels(values: Any, length: int) -> np.ndarray:
 
 
 def _checked_strings(values: Any, length: int, what: str) -> np.ndarray:
+    values = list(values)
+    if missing := [i for i, value in enumerate(values) if value is None or value != value]:  # NaN differs from itself
+        raise InputError(
+            f"{what}: expected one for each record, got {values[missing[0]]!r} for record {missing[0]}; an empty text stands for none"
+        )
     strings = np.asarray([str(v) for v in values])
     if strings.shape != (length,):
         raise InputError(f"{what}: expected one for each of the {length} records, got {len(strings)}")

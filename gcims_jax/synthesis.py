@@ -1,29 +1,36 @@
 """Synthetic records from records: ``fit`` and ``sample``, in the unit and with the labels of whoever asks."""
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from gcims_jax import options as option_rules
 from gcims_jax import parts
 from gcims_jax.errors import InputError, check_options, counted, suggest
 from gcims_jax.evaluation.candidates import Candidate, on_grid
 from gcims_jax.generators import GENERATORS, codecs, learn
 from gcims_jax.generators.contract import Description
+from gcims_jax.nuisances import find, words
+from gcims_jax.nuisances.amounts import Amounts
+from gcims_jax.nuisances.find import WITHIN, Found
 from gcims_jax.parts import Learned
 from gcims_jax.preprocessing import automatic, scale
 from gcims_jax.records import Records
 from gcims_jax.seeds import as_key
 
-PREPROCESS = (
-    *(p.name for p in inspect.signature(automatic.for_grid).parameters.values() if p.kind is p.KEYWORD_ONLY),
-    "wavelet",
-    "log",
-    "log_knee",
-)
+PREPROCESS = {
+    "slow_range": option_rules.limits(),
+    "fast_range": option_rules.limits(),
+    "slow_level": option_rules.count(0, 20),
+    "fast_level": option_rules.count(0, 20),
+    "align": option_rules.number(0, 1e9),
+    "wavelet": option_rules.kind(str, "the name of a wavelet, such as 'db3'"),
+    "log": option_rules.truth(),
+    "log_knee": option_rules.number(0, 1e9, above=True),
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,12 +98,12 @@ def fit(
     <3 records of 10 × 20 points, 1 class>
     """
     check_records(records, "fit")
-    if generator not in GENERATORS:
-        raise InputError(
-            f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + suggest(generator, GENERATORS)
-        )
+    if not isinstance(generator, str) or generator not in GENERATORS:
+        raise InputError(f"generator: expected one of {', '.join(GENERATORS)}, got {generator!r}" + _remedy(generator))
     check_options(
-        generator, [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units")], options
+        generator,
+        [o for o in GENERATORS[generator].options if o not in ("directory", "title", "units", "logarithm")],
+        options,
     )
     config = preparation(records, preprocess)
     compression = scale.make_compression(records.slow, records.fast, config)
@@ -106,6 +113,7 @@ def fit(
     about = {
         "codec": codecs.default(compression.shape),
         "units": (scaling.low, scaling.high - scaling.low),
+        "logarithm": int(config.log),
     }
     return Fitted(
         generator,
@@ -165,6 +173,58 @@ def sample(state: Fitted, per_class: int | Mapping[Any, int] = 50, seed: Any = 1
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class FoundNuisances:
+    """The random changes that records of a class have; printed, it is sentences.
+
+    Attributes:
+      found: sizes with intervals, on the [0, 1] scale and in shares of the axes.
+      sentences: the same in words and in the units of the axes.
+    """
+
+    found: Found
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+
+def find_nuisances(
+    records: Records, *, within: str = "class", preprocess: Mapping[str, Any] | None = None
+) -> FoundNuisances:
+    """Which random changes the records of a class have, and how large they are: shifts, gains, backgrounds.
+
+    The generator "nuisances" makes records by doing to training records once more what is found here.
+
+    Args:
+      records: labelled records; a nuisance needs a dozen groups or more to show.
+      within: "class", or "group" for what differs between measurements of one group of a class only.
+      preprocess: see ``fit``.
+
+    Raises:
+      InputError: no records, or another word for ``within``.
+
+    >>> import gcims_jax as gj, numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> peak = np.exp(-0.5 * ((np.arange(40) - 20.0) / 3.0) ** 2)
+    >>> X = np.exp(0.3 * rng.normal(size=(60, 1))) * (0.2 + peak) + 0.01 * rng.normal(size=(60, 40))
+    >>> found = gj.find_nuisances(gj.Records.from_arrays(X, ["healthy", "ill"] * 30), preprocess={"log": False})
+    >>> found.sentences[0].startswith("all amounts of a record together change by")
+    True
+    """
+    check_records(records, "find_nuisances")
+    if within not in WITHIN:
+        raise InputError(f"find_nuisances.within: expected one of {', '.join(WITHIN)}, got {within!r}")
+    config = preparation(records, preprocess)
+    compression = scale.make_compression(records.slow, records.fast, config)
+    part = parts.from_records(records, scale.compress(compression, records.values))
+    scaling = scale.fit(part, config)
+    amounts = Amounts(scaling.low, scaling.high - scaling.low, config.log)
+    with threadpool_limits(1):  # many small products
+        found = find.fit(scale.apply_to(scaling, part), amounts=amounts, within=within)
+    return FoundNuisances(found, tuple(words.sentences(found, compression.slow, compression.fast)))
+
+
 def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.PreprocessConfig:
     """How records are prepared, from options by name.
 
@@ -173,13 +233,7 @@ def preparation(records: Records, options: Mapping[str, Any] | None) -> scale.Pr
     """
     if not isinstance(options, Mapping | None):
         raise InputError(f"preprocess: expected options by name, as in {{'log': True}}, got {options!r}")
-    options = dict(options or {})
-    check_options("preprocess", PREPROCESS, options)
-    for name in ("slow_range", "fast_range"):
-        limits = options.get(name)
-        if limits is not None and not (isinstance(limits, (tuple, list)) and len(limits) == 2):
-            raise InputError(f"preprocess.{name}: expected (low, high) in the axis' unit, got {limits!r}")
-    return automatic.for_grid(records.slow, records.fast, **options)
+    return automatic.for_grid(records.slow, records.fast, **option_rules.read("preprocess", PREPROCESS, options or {}))
 
 
 def check_records(records: Any, of: str) -> None:
@@ -189,3 +243,11 @@ def check_records(records: Any, of: str) -> None:
             f"{of}: expected Records, got {type(records).__name__}; read them from a file with read, or make them of arrays with "
             "Records.from_arrays(X, y, groups)"
         )
+
+
+def _remedy(generator: Any) -> str:
+    """The nearest name; of a candidate of the command line, ``warp:size=2``, how its options are given here."""
+    name, colon, rest = str(generator).partition(":")
+    if not colon or name not in GENERATORS:
+        return suggest(name, GENERATORS)
+    return f"; give {name!r} and its options as arguments, {rest}, in scikit-learn as options=dict({rest})"

@@ -13,7 +13,7 @@ FLOORS = [
     {"records", "linalg", "batches", "options", "seeds", "hosts"},
     {"parts"},
     {"io", "simulation", "codec", "samplers", "phase"},
-    {"preprocessing"},
+    {"preprocessing", "nuisances"},
     {"generators"},
     {"evaluation"},
     {"fidelity"},

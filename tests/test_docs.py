@@ -1,7 +1,10 @@
 """What people read: notebooks run, the reference has every public name, pages point to what is there."""
 
 import importlib
+import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +20,7 @@ from gcims_jax.samplers import SAMPLERS
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [*DOCS.rglob("*.md"), *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG"))]
-OF_WHOEVER_FITS = {"directory", "title", "units"}  # options that are not for users
+OF_WHOEVER_FITS = {"directory", "title", "units", "logarithm"}  # options that are not for users
 
 
 def run(name, tmp_path, monkeypatch):
@@ -125,6 +128,19 @@ def known(option):
             return False
         value = value[name]
     return True
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("sphinx", "furo", "myst_nb")),
+    reason="the documentation is built with Sphinx; pip install -r requirements-docs.txt",
+)
+def test_the_documentation_is_built_without_a_warning(tmp_path):
+    """Every page, link, heading and docstring; cells of notebooks are run by the tests above."""
+    unrun = ["-D", "nb_execution_mode=off", "-D", "suppress_warnings=myst-nb.lexer"]
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "dummy", *unrun, "docs", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_readme_keeps_to_two_screens_and_has_the_two_commands():

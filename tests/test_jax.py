@@ -1,4 +1,9 @@
-"""Draws, densities and codecs inside ``jax.jit`` and ``jax.vmap``."""
+"""Draws, densities and codecs inside ``jax.jit`` and ``jax.vmap``, and over devices."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +34,8 @@ def test_a_generator_draws_the_same_records_inside_jit(state):
         inside(jax.random.key(3), LABELS), draw(jax.random.key(3), state, np.asarray(LABELS)), atol=1e-5
     )
     assert np.isnan(inside(jax.random.key(3), jnp.asarray([1, 7]))[1]).all()
+    as_list = jax.jit(lambda key, labels: draw(key, state, labels))(jax.random.key(3), LABELS.tolist())
+    np.testing.assert_array_equal(as_list, inside(jax.random.key(3), LABELS))
     with pytest.raises(InputError, match="labels"):
         draw(jax.random.key(3), state, np.asarray([1, 7]))
 
@@ -37,6 +44,32 @@ def test_a_generator_draws_for_many_keys_at_once(state):
     draw, keys = GENERATORS["latent_gaussian"].draw, jax.random.split(jax.random.key(0), 4)
     many_4xSxRxT = jax.vmap(lambda key: draw(key, state, LABELS))(keys)
     np.testing.assert_allclose(many_4xSxRxT[2], draw(keys[2], state, np.asarray(LABELS)), atol=1e-5)
+
+
+TWO_DEVICES = """
+import jax, numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from gcims_jax import parts
+from gcims_jax.generators import GENERATORS
+
+labels_N = np.repeat([0, 1], 8)
+part = parts.from_arrays(np.random.default_rng(0).normal(size=(16, 8, 12)).astype(np.float32), labels_N)
+over = NamedSharding(jax.make_mesh((2,), ("draws",), axis_types=(AxisType.Auto,)), PartitionSpec("draws"))
+state, draw = GENERATORS["scale"].fit(jax.random.key(0), part).value, GENERATORS["scale"].draw
+sharded = jax.jit(lambda key, labels_S: draw(key, state, labels_S), out_shardings=over)
+x_SxRxT = sharded(jax.random.key(1), jax.device_put(labels_N, over))
+np.testing.assert_allclose(x_SxRxT, draw(jax.random.key(1), state, labels_N), atol=1e-5)
+print(len(x_SxRxT.sharding.device_set), "devices")
+"""
+
+
+def test_draws_are_shared_among_devices():
+    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES], env=env, cwd=root, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "2 devices\n", done.stderr
 
 
 def test_a_codec_is_pure(state):

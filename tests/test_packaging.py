@@ -61,6 +61,9 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path):
     for folder, place in (("gcims_jax", "gcims_jax"), ("experiments", "gcims_jax/_experiments"), ("configs", "gcims_jax/_configs")):  # fmt: skip
         there = {f"{place}/{p.relative_to(ROOT / folder).as_posix()}" for p in (ROOT / folder).rglob("*.py")}
         assert there <= set(names)
+    # The page on an index shows no broken picture and no link that leads nowhere.
+    assert "# gcims_jax\n" in metadata and "](https://arxiv.org/" in metadata and "![" not in metadata
+    assert not re.findall(r"\]\((?!https://)", metadata) and "Held-out real records of five" not in metadata
     assert "Description-Content-Type: text/markdown" in metadata and re.search(
         r"^Provides-Extra: dask$", metadata, re.M
     )

@@ -19,7 +19,18 @@ from experiments import settings, studies
 from experiments.job import Job
 from gcims_jax.generators import GENERATORS
 
-SERIES = ("duplicate", "noise", "shift", "scale", "mask", "mix", "tuned_warp", "raw_smote", "raw_bootstrap")
+SERIES = (
+    "duplicate",
+    "nuisances",
+    "noise",
+    "shift",
+    "scale",
+    "mask",
+    "mix",
+    "tuned_warp",
+    "raw_smote",
+    "raw_bootstrap",
+)
 
 
 def arrays(n=16, r=9, t=14, seed=0):
@@ -170,11 +181,69 @@ class TestFitAndSample:
             (lambda r: gj.evaluate(r, classifiers=["svn"]), "did you mean 'svm'"),
             (lambda r: gj.evaluate(r, classifiers=[3]), "got int"),
             (lambda r: gj.evaluate((r.values, r.labels)), "Records.from_arrays"),
+            (lambda r: gj.fit(r, ["warp"]), r"generator: expected one of duplicate, .*got \['warp'\]"),
+            (lambda r: gj.fit(r, preprocess="log"), r"preprocess: expected options by name, as in \{'log': True\}, got 'log'"),
+            (lambda r: gj.fit(r, preprocess=["log"]), r"preprocess: expected options by name.*got \['log'\]"),
+            (lambda r: gj.fit(r, preprocess={"log": "yes"}), "preprocess.log: expected True or False, got 'yes'"),
+            (lambda r: gj.fit(r, preprocess={"slow_level": "x"}), "preprocess.slow_level: expected a whole number from 0 to 20, got 'x'"),
+            (lambda r: gj.fit(r, preprocess={"slow_range": (5, 1)}), r"preprocess.slow_range: expected \(low, high\).*got \(5, 1\)"),
+            (lambda r: gj.fit(r, preprocess={"fast_range": ("a", "b")}), "preprocess.fast_range: expected .*got .'a', 'b'"),
+            (lambda r: gj.fit(r, preprocess={"wavelet": 3}), "preprocess.wavelet: expected the name of a wavelet, such as 'db3', got 3"),
+            (lambda r: gj.fit(r, preprocess={"align": "yes"}), "preprocess.align: expected a number from 0 .*got 'yes'"),
+            (lambda r: gj.fit(r, preprocess={"log": True, "log_knee": "x"}), "preprocess.log_knee: expected a number above 0.*got 'x'"),
+            (lambda r: gj.fit(r, "latent_rda", codec=gj.Tucker("x")), "codec.latent: expected a dimension d from 1 to .*got 'x'"),
+            (lambda r: gj.fit(r, "latent_rda", codec="tucker"), "generator.codec: expected Tucker.*got 'tucker'"),
+            (lambda r: gj.fit(r, "warp:size=2"), r"got 'warp:size=2'; give 'warp' .* size=2, in scikit-learn as options=dict\(size=2\)$"),
+            (lambda r: r.take([]), r"take: expected the indices of one or more records, got \[\]"),
+            (lambda r: r.take([99]), "take: expected indices below 20, the number of records, got 99"),
+            (lambda r: gj.sample(gj.fit(r, "mix"), [5, 5]), r"per_class: expected a whole number of 0 or more.*got \[5, 5\]"),
+            (lambda r: gj.evaluate(r, ""), "study.candidates: expected some of duplicate.*got ''"),
+            (lambda r: gj.evaluate(r, [3]), "candidates: expected names such as 'tuned_warp' or 'warp:size=2', got 3"),
+            (lambda r: gj.evaluate(r, "warp:size"), "study.candidates: expected options as name=value after the colon, got 'warp:size'"),
+            (lambda r: gj.evaluate(r, "mix", modes=None), "study.modes: expected some of proportional, balanced, got None"),
+            (lambda r: gj.evaluate(r, "mix", ratios=None), r"evaluate.ratios: expected numbers above 0, got \[None\]"),
+            (lambda r: gj.evaluate(r, "mix", codec=5), "evaluate.codec: expected Tucker.*got 5"),
+            (lambda r: gj.simulate(n_retention="x"), "n_retention: expected a whole number of 8 or more, got 'x'"),
+            (lambda r: gj.simulate(n_batches=1.5), "n_batches: expected a whole number of 1 or more, got 1.5"),
+            (lambda r: gj.simulate(class_sizes=5), r"class_sizes: expected records by species, as in \{'Escherichia coli': 20\}, got 5"),
+            (lambda r: gj.simulate(class_sizes={"Escherichia coli": 2.5}), "class_sizes: expected 1 record a species or more"),
+            (lambda r: gj.simulate(variability="x"), "variability: expected a gcims.Variability, got 'x'"),
+            (lambda r: gj.simulate(seed=-1), "seed: expected a whole number from 0"),
+            (lambda r: gj.read(5), "read: expected the path of a file, got int"),
+            (lambda r: gj.write(r, None), "write: expected the path of a file, got NoneType"),
+            (lambda r: gj.write("a.nc", r), "write: expected Records and then a path, got str"),
         ],
     )  # fmt: skip
     def test_a_mistake_is_one_error_that_says_what_to_do(self, call, message):
         with pytest.raises(gj.InputError, match=message):
             call(make_records())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"X": [["a", "b"]] * 12}, "X: expected numbers of one shape for each record, got could not convert"),
+        ({"X": [[1, 2], [3]]}, "X: expected numbers of one shape for each record, got records of several shapes"),
+        ({"X": np.ones((12, 3)) * 1j}, "X: expected numbers of one shape for each record, got values of type complex128"),
+        ({"X": np.zeros((12, 3), "datetime64[s]")}, "X: expected numbers .*got values of type datetime64"),
+        ({"X": np.zeros(12)}, r"X: expected an array of shape \(records, slow axis, fast axis\) or \(records, points\), got \(12,\)"),
+        ({"X": np.zeros((12, 0, 3))}, "values: expected an array .*no empty dimension"),
+        ({"X": np.full((12, 3), np.nan)}, "values: expected finite numbers, got 3 NaN or infinite in record 'record_0000'.*repair or drop"),
+        ({"y": [0, 1]}, "labels: expected one for each of the 12 records, got"),
+        ({"y": None}, "y: expected a label for each of the 12 records, got None"),
+        ({"y": "ab"}, "y: expected a label for each of the 12 records, got 'ab'"),
+        ({"y": [0.5] * 12}, "y: expected labels that are strings or whole numbers, got float64; convert them"),
+        ({"y": ["a", None] * 6}, "y: expected labels that are strings or whole numbers, got object; convert them"),
+        ({"groups": [1, 2]}, "groups: expected one for each of the 12 records, got 2"),
+        ({"groups": ["g"] * 11 + [float("nan")]}, "groups: expected one for each record, got nan for record 11; an empty text stands for none"),
+        ({"fast": [3, 2, 2]}, "fast axis 'fast': expected finite coordinates that run one way"),
+    ],
+)  # fmt: skip
+def test_wrong_arrays_are_one_message(change, message):
+    right = {"X": np.random.default_rng(0).normal(size=(12, 3)), "y": [0, 1] * 6}
+    assert len(gj.Records.from_arrays(**right)) == 12
+    with pytest.raises(gj.InputError, match=message):
+        gj.Records.from_arrays(**{**right, **change})
 
 
 @pytest.fixture(scope="module")

@@ -187,10 +187,10 @@ def describe(codec: Codec, config: CodecConfig) -> str:
 
 def check_latent(latent: int, shape: tuple[int, int]) -> None:
     """Raises InputError unless 1 ≤ d ≤ min(R, T)."""
-    if not 1 <= latent <= min(shape):
+    if not isinstance(latent, int | np.integer) or not 1 <= latent <= min(shape):
         raise InputError(
             f"codec.latent: expected a dimension d from 1 to {min(shape)}, the shorter side of the preprocessed records "
-            f"({shape[0]} × {shape[1]}), got {latent}"
+            f"({shape[0]} × {shape[1]}), got {latent!r}"
         )
 
 

@@ -10,12 +10,12 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from tqdm import tqdm
 
@@ -23,8 +23,8 @@ from gcims_jax import hosts
 from gcims_jax.codec import double, train
 from gcims_jax.codec.checkpoints import Checkpoints
 from gcims_jax.codec.double import CodecConfig
-from gcims_jax.codec.memory import check_memory
 from gcims_jax.codec.plans import Plan, Training
+from gcims_jax.codec.stacked import AXIS, check_memory, mesh_of, placer, stack
 from gcims_jax.codec.stages import Codec
 from gcims_jax.codec.train import Curves, Examples, Params, Task, TrainConfig, TrainState
 from gcims_jax.errors import InputError, counted
@@ -32,7 +32,6 @@ from gcims_jax.parts import Part
 
 Array = jax.Array
 
-AXIS = "member"
 SAVING = 0.1  # most share of the time that goes to checkpoints
 
 
@@ -122,7 +121,7 @@ def minimise_all(
     task, n = trainings[0].task, len(trainings)
     mesh = mesh_of(n)
     data = stack(trainings, -n % mesh.size)
-    check_memory(task, config, data.fixed, data.examples, data.validation, n, mesh)
+    check_memory(task, config, data, n, mesh)
     if title and hosts.is_first():
         idle = -n % mesh.size
         print(
@@ -168,62 +167,6 @@ def minimise_all(
     state = hosts.gather(state._replace(opt_state=None))
     members = [jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), state) for i in range(n)]
     return [(one.best_params, train.curves_of(config, one)) for one in members]
-
-
-class Data(NamedTuple):
-    """What members are trained on, a pytree whose leaves have the members first."""
-
-    keys_Mx2: np.ndarray
-    fixed: Any
-    examples: Examples
-    validation: Examples
-
-
-def mesh_of(members: int) -> Mesh:
-    """All devices, of this process no more than there are members; every process must take part."""
-    devices = jax.devices()
-    return Mesh(np.array(devices if hosts.several() else devices[:members]), (AXIS,))
-
-
-def stack(trainings: Sequence[Training], idle: int) -> Data:
-    """Members side by side, filled up to one size; the last is repeated in places that are left idle."""
-    task = trainings[0].task
-    if any(one.task != task for one in trainings):
-        raise InputError("ensemble: expected trainings of one task, got several")
-
-    def filled(rows: list[np.ndarray], quantum: int) -> Examples:
-        most = -(-max(map(len, rows)) // quantum) * quantum
-        padded = [np.pad(a, [(0, most - len(a))] + [(0, 0)] * (a.ndim - 1)) for a in rows]
-        return Examples(np.stack(padded), np.array([len(a) for a in rows], np.int32))
-
-    members = [*trainings, *[trainings[-1]] * idle]
-    return Data(
-        np.stack([np.asarray(jax.random.key_data(one.key)) for one in members]),
-        jax.tree.map(lambda *leaves: np.stack(leaves), *_alike([one.fixed for one in members])),
-        filled([np.asarray(one.rows_Mx) for one in members], task.quantum),
-        filled([np.asarray(one.validation_Vx) for one in members], min(8, task.quantum)),
-    )
-
-
-def _alike(fixed: list[Any]) -> list[Any]:
-    """Linear paths with as many principal components each: zeros before the first change nothing."""
-    codecs = [getattr(one, "codec", None) for one in fixed]
-    shapes = [one.principal_PxRxT.shape for one in codecs if one is not None and one.principal_PxRxT is not None]
-    if not shapes:
-        return fixed
-    most = max(shape[0] for shape in shapes)
-
-    def filled(codec: Codec) -> Codec:
-        own = np.zeros((0, *shapes[0][1:]), np.float32) if codec.principal_PxRxT is None else codec.principal_PxRxT
-        return codec._replace(principal_PxRxT=np.pad(own, ((most - len(own), 0), (0, 0), (0, 0))))
-
-    return [one._replace(codec=filled(one.codec)) for one in fixed]
-
-
-def placer(mesh: Mesh) -> Callable[[np.ndarray], Array]:
-    """What puts an array on the devices, every one having its share of the members."""
-    sharding = NamedSharding(mesh, P(AXIS))
-    return lambda leaf: jax.make_array_from_callback(leaf.shape, sharding, lambda index: leaf[index])
 
 
 @functools.cache

@@ -242,7 +242,7 @@ def minimise(
       validation_Vx: examples of held-out training records.
       fixed: arrays that the task needs and training does not change.
       directory: where checkpoints are kept and, if there are any, continued from; None keeps none.
-      title: shown with the progress bar; None shows no bar.
+      title: shown with the progress bar, where output is a terminal; None shows no bar.
 
     Returns:
       The best weights and the losses.
@@ -258,7 +258,12 @@ def minimise(
         if int(state.step) == 0:
             state = jitted_look(task, config, state, fixed, validation)
         with tqdm(
-            total=config.steps, initial=int(state.step), desc=title, disable=title is None, unit="step", leave=False
+            total=config.steps,
+            initial=int(state.step),
+            desc=title,
+            disable=True if title is None else None,
+            unit="step",
+            leave=False,
         ) as bar:
             while not _is_finished(config, state):
                 n_steps = min(config.evaluate_every, config.steps - int(state.step))

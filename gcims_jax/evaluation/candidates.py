@@ -12,7 +12,7 @@ from gcims_jax.phase import registration
 from gcims_jax.preprocessing.scale import Compression
 
 REAL = ("original", "reconstructed", "none")
-INTERNAL = ("codec", "directory", "title", "units")  # options that a run sets
+INTERNAL = ("codec", "directory", "title", "units", "logarithm")  # options that a run sets
 
 
 class Dose(NamedTuple):
@@ -58,7 +58,7 @@ class Candidate:
     votes: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.generator and self.generator not in GENERATORS:
+        if (self.generator or not self.name) and self.generator not in GENERATORS:
             raise InputError(
                 f"study.candidates: expected some of {', '.join(GENERATORS)}, got {self.generator!r}"
                 + suggest(self.generator, GENERATORS)

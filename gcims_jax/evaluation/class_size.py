@@ -65,6 +65,7 @@ def slopes(
                 "candidate": line["candidate"],
                 "mode": line["mode"],
                 "change_K": change_K,
+                "change_JxK": change_JxK,
                 "slope": {**slope._asdict(), "verdict": slope.word},
                 "smallest": float(change_K[np.argmin(counts_K)]),
                 "largest": float(change_K[np.argmax(counts_K)]),

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,7 +32,7 @@ class ClassifierConfig:
     Attributes:
       name: a key of ``CLASSIFIERS``.
       components: principal or partial least squares components; fewer where the training set has fewer.
-      trees: of the random forest; rounds of boosting.
+      trees: of the random forest and of extra trees; rounds of boosting.
       cost: C of the support vector machine and of logistic regression; higher fits training records more closely; 0 takes the
         usual one, 10 and 1.
       class_weights: every class counts the same, however few its records; the support vector machine and logistic regression
@@ -78,6 +78,11 @@ def _pca_rf(config: ClassifierConfig, seed: int) -> ClassifierMixin:
     """The paper's: principal components, then a random forest."""
     # One thread: for a few hundred records starting more takes longer than the trees.
     return RandomForestClassifier(config.trees, class_weight=_weights(config), random_state=seed)
+
+
+def _extra_trees(config: ClassifierConfig, seed: int) -> ClassifierMixin:
+    """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006): of every point, or of principal components."""
+    return ExtraTreesClassifier(config.trees, class_weight=_weights(config), random_state=seed)
 
 
 def _pca_logistic(config: ClassifierConfig, seed: int) -> ClassifierMixin:
@@ -149,6 +154,8 @@ def _weights(config: ClassifierConfig) -> str | None:
 
 CLASSIFIERS: dict[str, Callable[[ClassifierConfig, int], ClassifierMixin]] = {
     "pca_rf": _pca_rf,
+    "pca_extra_trees": _extra_trees,
+    "extra_trees": _extra_trees,
     "pca_logistic": _pca_logistic,
     "pca_lda": _pca_lda,
     "svm": _svm,
@@ -200,7 +207,7 @@ def fit_all(configs: Sequence[ClassifierConfig], part: Part, seed: int, n_real: 
     judges = []
     for config in configs:
         make = CLASSIFIERS[config.name] if config.estimator is None else _given
-        if config.estimator is not None:
+        if config.estimator is not None or config.name == "extra_trees":
             features, own = (lambda x_MxF: x_MxF), rows_NxF
         elif config.name.startswith("pca_"):
             components = capped_components(config, most, rows_NxF.shape[1])

@@ -106,7 +106,13 @@ def make(
     leaks = learn_from is not None
     scaling, source, units = scaled_source(train, test, plan, learn_from)
     train, test = (scale.apply_to(scaling.value, part) for part in (train, test))
-    about = {"codec": plan.codec, "directory": directory, "title": title, "units": units}
+    about = {
+        "codec": plan.codec,
+        "directory": directory,
+        "title": title,
+        "units": units,
+        "logarithm": int(plan.preprocess.log),
+    }
     made = Made(scaling, train, test, {}, {}, {}, {}, {}, leaks)
     for candidate in candidates:
         codec = dict(candidate.options).get("codec", plan.codec)
@@ -161,6 +167,7 @@ def score(
     seed: int,
     *,
     measure: Callable[[Made], Mapping[str, Any]] | None = None,
+    tell: Callable[[], None] = lambda: None,
     **options: Any,
 ) -> dict[str, Any]:
     """Answers of every candidate, dose and classifier for held-out records.
@@ -170,6 +177,7 @@ def score(
     Args:
       seed: of the classifiers.
       measure: adds figures to the result, from what was made.
+      tell: called once all is made, before it is judged.
 
     The other arguments are those of ``make``.
 
@@ -181,8 +189,7 @@ def score(
       LeakError: unless ``learn_from`` says that it leaks, a record or group that is on both sides.
     """
     made = make(keys, candidates, train, test, plan, **options)
-    if options.get("title"):
-        print(f"{options['title']} judging", flush=True)
+    tell()
     rows, notes = [], []
     for candidate in candidates:
         note, real = Description(False, ""), made.train

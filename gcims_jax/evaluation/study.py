@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, NamedTuple, Protocol
 
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from gcims_jax.codec.double import CodecConfig
 from gcims_jax.errors import InputError
@@ -104,10 +103,12 @@ def doses_of(ratios: Sequence[float], modes: Sequence[str]) -> tuple[Dose, ...]:
     """Ratios × modes.
 
     Raises:
-      InputError: an unknown mode.
+      InputError: an unknown mode, a ratio that is no number.
     """
     if unknown := [mode for mode in modes if mode not in MODES]:
         raise InputError(f"study.modes: expected some of {', '.join(MODES)}, got {unknown[0]!r}")
+    if wrong := [ratio for ratio in ratios if isinstance(ratio, str)]:
+        raise InputError(f"study.ratios: expected numbers above 0, got {wrong[0]!r}")
     return tuple(Dose(float(ratio), mode == "balanced") for mode in modes for ratio in ratios)
 
 
@@ -171,7 +172,7 @@ def score_folds(
     records_per_class: int = 0,
     cells: Cells | None = None,
     enough: Callable[[list[FoldAnswers]], bool] = lambda answered: False,
-    title: str | None = None,
+    tell: Callable[[str], None] = lambda name: None,
     scorer: Scorer = side_by_side,
 ) -> list[FoldAnswers]:
     """Answers of all candidates in every fold.
@@ -186,31 +187,28 @@ def score_folds(
       records_per_class: most training records of a class; 0 keeps all.
       cells: finished ones, which are not scored again, and where new ones are put; None keeps them in memory alone.
       enough: asked after each repeat with all answers so far; whether the rest is left out.
-      title: of the progress bar; None shows none.
+      tell: told of each cell that is scored, the name of its candidate.
       scorer: where the cells of a repeat are scored.
     """
     cells = {} if cells is None else cells
     names = [candidate.name for candidate in candidates]
-    missing = sum((name, index) not in cells for index in range(len(folds)) for name in names)
     result: list[FoldAnswers] = []
-    with tqdm(total=missing, desc=title, unit="cell", disable=not missing or title is None) as bar:
-        while len(result) < len(folds):
-            first = len(result)
-            last = next(index for index in range(first, len(folds)) if splits.ends_repeat(folds, index))
-            left = [
-                Cell(candidate, folds[index], index, plan, seed, inner, records_per_class)
-                for index in range(first, last + 1)
-                for candidate in candidates
-                if (candidate.name, index) not in cells
-            ]
-            for cell, found in scorer(part, left):
-                cells[cell.candidate.name, cell.index] = found
-                bar.set_postfix_str(cell.candidate.name)
-                bar.update()
-            for index in range(first, last + 1):
-                result.append(answers.gather(folds[index], [cells[name, index] for name in names]))
-            if enough(result):
-                break
+    while len(result) < len(folds):
+        first = len(result)
+        last = next(index for index in range(first, len(folds)) if splits.ends_repeat(folds, index))
+        left = [
+            Cell(candidate, folds[index], index, plan, seed, inner, records_per_class)
+            for index in range(first, last + 1)
+            for candidate in candidates
+            if (candidate.name, index) not in cells
+        ]
+        for cell, found in scorer(part, left):
+            cells[cell.candidate.name, cell.index] = found
+            tell(cell.candidate.name)
+        for index in range(first, last + 1):
+            result.append(answers.gather(folds[index], [cells[name, index] for name in names]))
+        if enough(result):
+            break
     return result
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 
 from gcims_jax.errors import InputError, suggest
-from gcims_jax.generators import controls, double_autoencoder, phase_amplitude, warps
+from gcims_jax.generators import controls, double_autoencoder, nuisances, phase_amplitude, warps
 from gcims_jax.generators.codecs import FittedCodec, Tucker
 from gcims_jax.generators.contract import Description, Generator
 from gcims_jax.parts import Learned, Part
@@ -26,6 +26,7 @@ GENERATORS: dict[str, Generator] = {
     "warp": warps.warp,
     "tuned_warp": warps.tuned_warp,
     "phase_amplitude": phase_amplitude.phase_amplitude,
+    "nuisances": nuisances.nuisances,
     "raw_smote": controls.raw_smote,
     "raw_bootstrap": controls.raw_bootstrap,
     "reconstruction": double_autoencoder.reconstruction,

@@ -71,7 +71,8 @@ class FittedCodec(NamedTuple):
 
     Attributes:
       encode: ``encode(x_NxRxT) -> latents_NxDxD``.
-      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32. Both are pure and can be used inside ``jax.jit``.
+      decode: ``decode(latents_SxDxD) -> x_SxRxT`` float32. Both are pure and can be used inside ``jax.jit``; another shape
+        is an InputError.
       curves: of training, by name; none where nothing was trained.
       residual_on: whether transformers are in use.
       text: what it is, in a few words.
@@ -211,7 +212,9 @@ def _remember(key: Array, part: Part, config: CodecOption, more: Any, work_out: 
 
 def _fit_tucker(part: Part, latent: int) -> FittedCodec:
     basis = linalg.two_sided_basis(part.x_NxRxT, latent)
-    return FittedCodec(
+    return _checking(
+        part.x_NxRxT.shape[1:],
+        latent,
         lambda x_NxRxT: basis.slow_RxD.T @ (x_NxRxT - basis.mean_RxT) @ basis.fast_TxD,
         lambda e_NxDxD: (basis.mean_RxT + basis.slow_RxD @ e_NxDxD @ basis.fast_TxD.T).astype(np.float32),
         {},
@@ -240,10 +243,36 @@ def _fit_start(key: Array, part: Part, config: CodecConfig) -> FittedCodec:
 
 def _fitted(codec: Codec, part: Part, config: CodecConfig, curves: dict[str, Curves]) -> FittedCodec:
     shape = part.x_NxRxT.shape[1:]  # not the records: a codec that is kept must not keep them
-    return FittedCodec(
+    return _checking(
+        shape,
+        config.latent,
         lambda x_NxRxT: double.encode(codec, x_NxRxT, config),
         lambda e_NxDxD: double.decode(codec, e_NxDxD, config, shape),
         curves,
         double.residual_on(codec),
         double.describe(codec, config),
+    )
+
+
+def _checking(
+    shape: tuple[int, int],
+    latent: int,
+    encode: Callable[[np.ndarray], np.ndarray],
+    decode: Callable[[np.ndarray], np.ndarray],
+    *about: Any,
+) -> FittedCodec:
+    """A codec that says which shape it expects; shapes are known inside ``jax.jit`` too."""
+
+    def checked(what: str, shape: tuple[int, int], values_Nx: np.ndarray) -> np.ndarray:
+        if np.ndim(values_Nx) != 3 or np.shape(values_Nx)[1:] != shape:
+            raise InputError(
+                f"{what}: expected shape (N, {shape[0]}, {shape[1]}) as in fit, got {np.shape(values_Nx)}"
+                + ("; one alone is x[None]" if np.shape(values_Nx) == shape else "")
+            )
+        return values_Nx
+
+    return FittedCodec(
+        lambda x_NxRxT: encode(checked("encode", shape, x_NxRxT)),
+        lambda e_NxDxD: decode(checked("decode", (latent, latent), e_NxDxD)),
+        *about,
     )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax import options as option_rules
 from gcims_jax import parts
-from gcims_jax.batches import traced
+from gcims_jax.batches import for_each, traced
 from gcims_jax.errors import InputError
 from gcims_jax.options import Rules
 from gcims_jax.parts import Learned, Part
@@ -41,8 +42,8 @@ class Generator(NamedTuple):
       read: ``read(of, given) -> options`` in their types; raises InputError for one that ``fit`` does not take, which names
         ``of``.
       describe: ``describe(learned) -> Description``.
-      draw: ``draw(key, state, labels_S) -> x_SxRxT``, what ``sample`` wraps, of ``learned.value``; of generators of latents it can
-        be used inside ``jax.jit`` and ``jax.vmap``, where labels that were not there in training give NaN.
+      draw: ``draw(key, state, labels_S) -> x_SxRxT``, what ``sample`` wraps, of ``learned.value``; pure, the same inside ``jax.jit``
+        and ``jax.vmap`` over keys and labels, where labels that were not there in training give NaN.
     """
 
     fit: Callable[..., Learned]
@@ -64,7 +65,8 @@ def make(
 
     Args:
       fit: ``fit(key, part, **options) -> state``.
-      sample: ``sample(key, state, labels_S) -> x_SxRxT``; raises InputError for a label that was not there in training.
+      sample: ``sample(key, state, labels_S) -> x_SxRxT``, pure; a label that was not there in training is an InputError, and
+        NaN inside ``jax.jit``.
       describe: ``describe(state) -> Description``.
       rules: what each option may be; a function of the options that were given where one decides about others.
       options: of ``fit`` and their values where none are given; None reads them from its keyword-only parameters.
@@ -120,23 +122,45 @@ def check_part(part: Any) -> None:
 
 def check_labels(known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
     """Labels to draw as an integer array, if each was there in training; inside ``jax.jit`` nothing is looked at."""
+    labels_S = (jnp if traced(labels_S) else np).asarray(labels_S)
+    if labels_S.ndim != 1:
+        raise InputError(f"labels to draw: expected one for each record in a list or array, got shape {labels_S.shape}")
     if traced(labels_S):
         return labels_S
-    labels_S = np.asarray(labels_S)
-    if unknown := sorted(set(labels_S.tolist()) - set(np.asarray(known_N).tolist())):
-        raise InputError(f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well")
+    known = set(np.asarray(known_N).tolist())
+    if unknown := sorted(set(labels_S.tolist()) - known):
+        raise InputError(
+            f"labels to draw: expected labels of the training records, got {unknown[0]!r} as well; they are "
+            f"{', '.join(map(repr, sorted(known)))}"
+        )
     return labels_S
 
 
-def pick(rng: np.random.Generator, known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
+def pick(key: Array, known_N: np.ndarray, labels_S: np.ndarray) -> np.ndarray:
     """A training record of the label for each draw, as indices; every record of a class as often as the next.
 
-    The first draws of a class are spread as evenly as all of them, so any prefix is a fair smaller set.
+    The first draws of a class are spread as evenly as all of them, so any prefix is a fair smaller set. Inside ``jax.jit`` a
+    label that was not there in training gets N, the index of no record.
     """
     labels_S = check_labels(known_N, labels_S)
-    picked_S = np.empty(len(labels_S), int)
-    for label in np.unique(labels_S):
-        own, wanted = np.flatnonzero(known_N == label), np.flatnonzero(labels_S == label)
-        rounds = -(-len(wanted) // len(own))
-        picked_S[wanted] = np.concatenate([rng.permutation(own) for _ in range(rounds)])[: len(wanted)]
-    return picked_S
+    xp = jnp if traced(key, labels_S) else np
+    order_key, turn_key = jax.random.split(key)
+    order_N = xp.lexsort((for_each(order_key, _bits, known_N), known_N))  # class by class, by chance within
+    first_S, end_S = (xp.searchsorted(np.sort(known_N), labels_S, side) for side in ("left", "right"))
+    count_S = xp.maximum(end_S - first_S, 1)
+    by_label_S = xp.argsort(labels_S, stable=True)
+    # How many draws of the label come before.
+    rank_S = xp.argsort(by_label_S) - xp.searchsorted(labels_S[by_label_S], labels_S)
+    # Every round through a class begins elsewhere, so that two picks for the same labels are not always the same pairs.
+    turn_S = for_each(turn_key, _bits, labels_S)[rank_S // count_S] % (1 << 16)
+    place_S = first_S + (rank_S + turn_S.astype(int)) % count_S
+    return xp.where(end_S > first_S, order_N[xp.minimum(place_S, len(known_N) - 1)], len(known_N))
+
+
+def take(a_Nx: np.ndarray, picked_S: np.ndarray) -> np.ndarray:
+    """Rows by index; inside ``jax.jit`` NaN for an index of no row."""
+    return jnp.take(a_Nx, picked_S, axis=0, mode="fill") if traced(picked_S) else a_Nx[picked_S]
+
+
+def _bits(key: Array, row: Array) -> Array:
+    return jax.random.bits(key)

@@ -1,44 +1,46 @@
 """Plain copies, changed copies and interpolation of training records: what a learned generator has to beat."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
-from gcims_jax.generators.contract import Description, Generator, Pool, check_labels, make, numpy_rng, pick
+from gcims_jax.batches import for_each
+from gcims_jax.generators.contract import Description, Generator, Pool, make, pick, take
 from gcims_jax.options import Rules, count, number
 from gcims_jax.parts import Part
 
 Array = jax.Array
+Options = dict[str, Array]
 
 
 def changed_copies(
-    change: Callable[[np.random.Generator, np.ndarray, Pool, np.ndarray], np.ndarray],
+    change: Callable[..., Array],
     rules: Rules,
+    beside: Callable[[Array, Pool, np.ndarray], tuple[np.ndarray, ...]] = lambda key, pool, picked_S: (),
     **defaults: float,
 ) -> Generator:
     """A generator of copies of training records of the label, each changed anew.
 
     Args:
-      change: ``change(rng, x_SxRxT, pool, picked_S) -> x_SxRxT``.
+      change: ``change(key, x_RxT, *rows, options) -> x_RxT``, of one copy.
       rules: what options may be.
+      beside: ``beside(key, pool, picked_S)``, further arrays of S rows that ``change`` takes one row of each of.
       **defaults: options of ``fit`` and their values.
     """
 
     def fit(key: Array, part: Part, **options: float) -> Pool:
-        return _pool(part, {**defaults, **options})
+        return Pool(np.asarray(part.x_NxRxT, np.float32), part.labels_N, {**defaults, **options})
 
     def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
-        rng = numpy_rng(key)
-        picked_S = pick(rng, state.labels_N, labels_S)
-        return change(rng, state.x_NxRxT[picked_S], state, picked_S).astype(np.float32)
+        pick_key, beside_key, change_key = jax.random.split(key, 3)
+        picked_S = pick(pick_key, state.labels_N, labels_S)
+        rows = take(state.x_NxRxT, picked_S), *beside(beside_key, state, picked_S)
+        return for_each(change_key, change, *rows, given=(state.options,)) if change is not _same else rows[0]
 
     return make(fit, sample, _describe, rules, defaults)
-
-
-def _pool(part: Part, options: dict[str, float]) -> Pool:
-    return Pool(np.asarray(part.x_NxRxT, np.float32), part.labels_N, options)
 
 
 def _describe(pool: Pool) -> Description:
@@ -47,105 +49,109 @@ def _describe(pool: Pool) -> Description:
     return Description(any(pool.options.values()), text or "copies")
 
 
-def _same(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
-    return x_SxRxT
+def _same(key: Array, x_RxT: Array, options: Options) -> Array:
+    return x_RxT
 
 
-def _noisy(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
-    """White noise, in units of the pooled standard deviation within classes."""
+def _spread(key: Array, pool: Pool, picked_S: np.ndarray) -> tuple[np.ndarray]:
+    """Pooled standard deviation within classes."""
     deviations = [x - x.mean(axis=0) for x in (pool.x_NxRxT[pool.labels_N == k] for k in np.unique(pool.labels_N))]
-    spread = np.sqrt(np.mean(np.concatenate(deviations) ** 2))
-    return x_SxRxT + pool.options["size"] * spread * rng.standard_normal(x_SxRxT.shape, np.float32)
+    return (np.full(picked_S.shape, np.sqrt(np.mean(np.concatenate(deviations) ** 2))),)
 
 
-def _shifted(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+def _noisy(key: Array, x_RxT: Array, spread: Array, options: Options) -> Array:
+    """White noise, in units of the spread."""
+    return x_RxT + options["size"] * spread * jax.random.normal(key, x_RxT.shape)
+
+
+def _shifted(key: Array, x_RxT: Array, options: Options) -> Array:
     """Whole points along both axes, up to a share of each; points from beyond an edge repeat it."""
-    reach = [round(pool.options["size"] * length) for length in x_SxRxT.shape[1:]]
-    result = np.empty_like(x_SxRxT)
-    for i, x_RxT in enumerate(x_SxRxT):
-        rows, columns = (
-            np.clip(np.arange(length) - rng.integers(-most, most + 1), 0, length - 1)
-            for length, most in zip(x_RxT.shape, reach, strict=True)
-        )
-        result[i] = x_RxT[np.ix_(rows, columns)]
-    return result
+    rows, columns = (
+        jnp.clip(jnp.arange(length) - jax.random.randint(axis_key, (), -most, most + 1), 0, length - 1)
+        for axis_key, length in zip(jax.random.split(key), x_RxT.shape, strict=True)
+        for most in [_points(options["size"], length)]
+    )
+    return x_RxT[rows][:, columns]
 
 
-def _scaled(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+def _points(share: Array, length: int) -> Array:
+    """The share of an axis in points."""
+    return jnp.round(share * length).astype(int)
+
+
+def _scaled(key: Array, x_RxT: Array, options: Options) -> Array:
     """A factor for each record on the [0, 1] scale, log-normal."""
-    return x_SxRxT * np.exp(pool.options["size"] * rng.standard_normal((len(x_SxRxT), 1, 1)))
+    return x_RxT * jnp.exp(options["size"] * jax.random.normal(key))
 
 
-def _masked(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
+def _median(key: Array, pool: Pool, picked_S: np.ndarray) -> tuple[np.ndarray]:
+    return (take(np.median(pool.x_NxRxT, axis=(1, 2)), picked_S),)
+
+
+def _masked(key: Array, x_RxT: Array, median: Array, options: Options) -> Array:
     """One band of each axis, up to a share of it, set to the record's median (SpecAugment, Park et al. 2019)."""
-    result = x_SxRxT.copy()
-    for x_RxT in result:
-        fill = np.median(x_RxT)
-        for axis, length in enumerate(x_RxT.shape):
-            width = rng.integers(0, round(pool.options["size"] * length) + 1)
-            start = rng.integers(0, length - width + 1)
-            x_RxT[(slice(None),) * axis + (slice(start, start + width),)] = fill
-    return result
+    for axis, length in enumerate(x_RxT.shape):
+        width_key, start_key = jax.random.split(jax.random.fold_in(key, axis))
+        width = jax.random.randint(width_key, (), 0, _points(options["size"], length) + 1)
+        start = jax.random.randint(start_key, (), 0, length - width + 1)
+        at_L = jnp.arange(length)
+        band_L = (start <= at_L) & (at_L < start + width)
+        x_RxT = jnp.where(jnp.expand_dims(band_L, 1 - axis), median, x_RxT)
+    return x_RxT
 
 
-def _mixed(rng: np.random.Generator, x_SxRxT: np.ndarray, pool: Pool, picked_S: np.ndarray) -> np.ndarray:
-    """Mixed with a record of the class, weights from Beta(a, a) (mixup, Zhang et al. 2018, within classes).
-
-    It may be the record itself, or another measurement of its sample.
-    """
-    other_S = pick(rng, pool.labels_N, pool.labels_N[picked_S])
-    weight_S = rng.beta(pool.options["concentration"], pool.options["concentration"], len(picked_S))[:, None, None]
-    return weight_S * x_SxRxT + (1.0 - weight_S) * pool.x_NxRxT[other_S]
+def _any_of_class(key: Array, pool: Pool, picked_S: np.ndarray) -> tuple[np.ndarray]:
+    """It may be the record itself, or another measurement of its sample."""
+    return (take(pool.x_NxRxT, pick(key, pool.labels_N, take(pool.labels_N, picked_S))),)
 
 
-def _oversampler(library: Callable[..., object], rules: Rules, **defaults: float) -> Generator:
-    """A generator around an over-sampler of imbalanced-learn on whole records; classes with one record are repeated."""
-
-    def fit(key: Array, part: Part, **options: float) -> Pool:
-        return _pool(part, {**defaults, **options})
-
-    def sample(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
-        rng = numpy_rng(key)
-        labels_S = check_labels(state.labels_N, labels_S)
-        result = np.empty((len(labels_S), *state.x_NxRxT.shape[1:]), np.float32)
-        rows_NxF = state.x_NxRxT.reshape(len(state.labels_N), -1)
-        for label in np.unique(labels_S):
-            own, wanted = state.labels_N == label, labels_S == label
-            if own.sum() < 2:
-                result[wanted] = state.x_NxRxT[own]
-                continue
-            # The library over-samples one class against another; which one makes no difference to the first.
-            count = int(own.sum())
-            seed = int(rng.integers(2**31))
-            sampler = library({1: count + int(wanted.sum())}, count, seed, **state.options)
-            x, y = sampler.fit_resample(
-                np.concatenate([rows_NxF[own], rows_NxF[own][:2]]), np.repeat([1, 0], [count, 2])
-            )
-            result[wanted] = x[np.flatnonzero(y == 1)[count:]].reshape(-1, *result.shape[1:])
-        return result
-
-    return make(fit, sample, _describe, rules, defaults)
+def _mixed(key: Array, x_RxT: Array, other_RxT: Array, options: Options) -> Array:
+    """Mixed with a record of the class, weights from Beta(a, a) (mixup, Zhang et al. 2018, within classes)."""
+    weight = jax.random.beta(key, options["concentration"], options["concentration"])
+    return weight * x_RxT + (1.0 - weight) * other_RxT
 
 
-def _smote(target: dict[int, int], count: int, seed: int, *, neighbours: int) -> Any:
-    """As the library has it: neighbours may be measurements of one sample, and what lies between these is nearly a copy."""
-    from imblearn.over_sampling import SMOTE  # a second of every start, for few
+def _neighbour(key: Array, pool: Pool, picked_S: np.ndarray) -> tuple[np.ndarray]:
+    """One of the nearest of the class: maybe a measurement of the same sample, and what lies between is nearly a copy."""
+    rows_NxF, labels_N = pool.x_NxRxT.reshape(len(pool.labels_N), -1), pool.labels_N
+    nearest_NxQ = np.tile(np.arange(len(labels_N))[:, None], (1, pool.options["neighbours"]))  # alone: itself
+    for own_B in (np.flatnonzero(labels_N == label) for label in np.unique(labels_N)):
+        if len(own_B) > 1:
+            most = min(nearest_NxQ.shape[1], len(own_B) - 1)
+            found_BxQ = NearestNeighbors(n_neighbors=most).fit(rows_NxF[own_B]).kneighbors(return_distance=False)
+            nearest_NxQ[own_B] = own_B[found_BxQ[:, np.arange(nearest_NxQ.shape[1]) % most]]
+    return (take(pool.x_NxRxT, for_each(key, jax.random.choice, take(nearest_NxQ, picked_S))),)
 
-    return SMOTE(sampling_strategy=target, k_neighbors=min(neighbours, count - 1), random_state=seed)
+
+def _between(key: Array, x_RxT: Array, neighbour_RxT: Array, options: Options) -> Array:
+    """Part of the way to a neighbour (SMOTE, Chawla et al. 2002)."""
+    return x_RxT + jax.random.uniform(key) * (neighbour_RxT - x_RxT)
 
 
-def _bootstrap(target: dict[int, int], count: int, seed: int, *, shrinkage: float) -> Any:
-    from imblearn.over_sampling import RandomOverSampler
+def _bandwidth(key: Array, pool: Pool, picked_S: np.ndarray) -> tuple[np.ndarray]:
+    """Standard deviation of the class at each point times Silverman's factor, as in imbalanced-learn's RandomOverSampler."""
+    classes_K, class_N = np.unique(pool.labels_N, return_inverse=True)
+    points = pool.x_NxRxT[0].size
+    bandwidth_KxRxT = np.stack(
+        [
+            x.std(axis=0) * (4 / ((points + 2) * len(x))) ** (1 / (points + 4))
+            for x in (pool.x_NxRxT[class_N == k] for k in range(len(classes_K)))
+        ]
+    )
+    return (take(bandwidth_KxRxT, take(class_N, picked_S)),)
 
-    return RandomOverSampler(sampling_strategy=target, shrinkage={1: shrinkage}, random_state=seed)
+
+def _blurred(key: Array, x_RxT: Array, bandwidth_RxT: Array, options: Options) -> Array:
+    """A draw of the kernel around the record: smoothed bootstrap."""
+    return x_RxT + options["shrinkage"] * bandwidth_RxT * jax.random.normal(key, x_RxT.shape)
 
 
 _SHARE = {"size": number(0, 1)}  # of an axis
 duplicate = changed_copies(_same, {})
-noise = changed_copies(_noisy, {"size": number(0, 1000)}, size=0.5)
+noise = changed_copies(_noisy, {"size": number(0, 1000)}, _spread, size=0.5)
 shift = changed_copies(_shifted, _SHARE, size=0.03)
 scale = changed_copies(_scaled, {"size": number(0, 3)}, size=0.1)  # e³ is a factor of 20
-mask = changed_copies(_masked, _SHARE, size=0.15)
-mix = changed_copies(_mixed, {"concentration": number(0.001, 1000)}, concentration=1.0)
-raw_smote = _oversampler(_smote, {"neighbours": count(1, 1000)}, neighbours=5)
-raw_bootstrap = _oversampler(_bootstrap, {"shrinkage": number(0, 1000)}, shrinkage=0.5)
+mask = changed_copies(_masked, _SHARE, _median, size=0.15)
+mix = changed_copies(_mixed, {"concentration": number(0.001, 1000)}, _any_of_class, concentration=1.0)
+raw_smote = changed_copies(_between, {"neighbours": count(1, 1000)}, _neighbour, neighbours=5)
+raw_bootstrap = changed_copies(_blurred, {"shrinkage": number(0, 1000)}, _bandwidth, shrinkage=0.5)

@@ -25,6 +25,7 @@ from gcims_jax.generators.contract import (
     make,
     numpy_rng,
     pick,
+    take,
 )
 from gcims_jax.generators.groups import split_groups
 from gcims_jax.options import Rules, count, none, word
@@ -208,7 +209,7 @@ def _fit_reconstruction(
 
 
 def _repeat(key: Array, state: Pool, labels_S: np.ndarray) -> np.ndarray:
-    return state.x_NxRxT[pick(numpy_rng(key), state.labels_N, labels_S)]
+    return take(state.x_NxRxT, pick(key, state.labels_N, labels_S))
 
 
 def _describe_reconstruction(state: Pool) -> Description:

@@ -27,9 +27,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from gcims_jax.batches import for_each
 from gcims_jax.generators import codecs
 from gcims_jax.generators.codecs import CodecOption, FittedCodec, Tucker
-from gcims_jax.generators.contract import Description, make, numpy_rng, pick
+from gcims_jax.generators.contract import Description, make, numpy_rng, pick, take
 from gcims_jax.generators.groups import pays, split_groups
 from gcims_jax.generators.ridge import Scores, class_scores, judge
 from gcims_jax.options import Rule, count, number, word
@@ -207,16 +208,12 @@ def _scores(
         if not len(held):
             continue
         separated = separated_without(int(split))
-        rng = numpy_rng(jax.random.fold_in(key, int(split)))
         known_K, counts_K = np.unique(separated.labels_N, return_counts=True)
-        owner_C = pick(rng, separated.labels_N, np.repeat(known_K, COPIES * counts_K.max()))
-        labels_C = separated.labels_N[owner_C]
-        if centre == "class":
-            copies_CxRxT = _draw_around_classes(rng, separated, sizes, labels_C, joint=False)
-        else:
-            # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
-            jitter_Cx2 = 0.5 / (np.array(x_NxRxT.shape[1:]) - 1) * rng.standard_normal((len(owner_C), 2))
-            copies_CxRxT = _draw(rng, separated, sizes, owner_C, joint=False, jitter_Sx2=jitter_Cx2)
+        labels_C = np.repeat(known_K, COPIES * counts_K.max())
+        # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
+        jitter = 0.5 if centre == "record" else 0.0
+        state = PhaseAmplitude(separated, sizes, False, centre)
+        copies_CxRxT = sample(jax.random.fold_in(key, int(split)), state, labels_C, jitter)
         scores_NxK[held] = class_scores(x_NxRxT[held], copies_CxRxT, labels_C, classes_K)
     return judge(scores_NxK, labels_N, part.groups_N, classes_K)
 
@@ -254,67 +251,71 @@ def _within(a_Nx: np.ndarray, labels_N: np.ndarray, counts_N: np.ndarray) -> tup
     return result_Nx, degrees
 
 
-def _draw(
-    rng: np.random.Generator,
-    separated: Separated,
-    sizes: Sizes,
-    picked_S: np.ndarray,
-    joint: bool,
-    jitter_Sx2: np.ndarray | None = None,
-) -> np.ndarray:
-    """Training records with their phase and amplitude changed anew."""
-    x_SxRxT = separated.x_NxRxT[picked_S]
-    if not separated.degrees and jitter_Sx2 is None:
+def sample(key: Array, state: PhaseAmplitude, labels_S: np.ndarray, jitter: float = 0.0) -> np.ndarray:
+    """Records of the labels, phase and amplitude drawn anew.
+
+    ``jitter``: standard deviation in points of a further shift of both axes, of draws around records.
+    """
+    separated, sizes = state.separated, state.sizes
+    pick_key, phase_key, free_key, amplitude_key, jitter_key = jax.random.split(key, 5)
+    picked_S = pick(pick_key, separated.labels_N, labels_S)
+    x_SxRxT = take(separated.x_NxRxT, picked_S)
+    if state.centre == "record" and not separated.degrees and not jitter:
         return x_SxRxT
-    weight = 1.0 / np.sqrt(max(separated.degrees, 1))
-    normal_SxN = weight * rng.standard_normal((len(picked_S), len(separated.labels_N)), np.float32)
-    theta_SxP = _draw_phase(rng, separated, sizes, normal_SxN)
-    if jitter_Sx2 is not None:
-        theta_SxP[:, 0] += jitter_Sx2[:, 0]
-        theta_SxP[:, 2 + separated.config.slow_knots] += jitter_Sx2[:, 1]
+    weight = np.float32(1.0 / np.sqrt(max(separated.degrees, 1)))
+    normal_SxN = weight * _normal(phase_key, picked_S, len(separated.labels_N))
+    theta_SxP = _draw_phase(free_key, separated, sizes, normal_SxN)
+    if not state.joint:
+        normal_SxN = weight * _normal(amplitude_key, picked_S, normal_SxN.shape[1])
+    change_SxDxD = sizes.amplitude * _combine(normal_SxN, separated.amplitude_NxDxD)
+    theta_NxP, latents_NxDxD = separated.registered.theta_NxP, separated.latents_NxDxD
+    if state.centre == "class":
+        # A Gaussian of amplitude around the class mean, put to places from a Gaussian of phase around that of the class.
+        theta_NxP, latents_NxDxD = (_class_means(a_Nx, separated.labels_N) for a_Nx in (theta_NxP, latents_NxDxD))
+        theta_SxP = theta_SxP + take(theta_NxP, picked_S)
+        drawn_SxRxT = separated.codec.decode(take(latents_NxDxD, picked_S) + change_SxDxD)
+        return registration.undo(theta_SxP, drawn_SxRxT, separated.config)
+    if jitter:
+        per_point = jitter / (np.array(x_SxRxT.shape[1:], np.float32) - 1)
+        at_2xP = np.eye(theta_SxP.shape[1], dtype=np.float32)[[0, 2 + separated.config.slow_knots]]
+        theta_SxP = theta_SxP + (per_point * _normal(jitter_key, picked_S, 2)) @ at_2xP
     if sizes.amplitude > 0.0:
-        if not joint:
-            normal_SxN = weight * rng.standard_normal(normal_SxN.shape, np.float32)
-        change_SxDxD = sizes.amplitude * np.tensordot(normal_SxN, separated.amplitude_NxDxD, 1)
-        latents_SxDxD = separated.latents_NxDxD[picked_S]
+        latents_SxDxD = take(latents_NxDxD, picked_S)
         change_SxRxT = separated.codec.decode(latents_SxDxD + change_SxDxD) - separated.codec.decode(latents_SxDxD)
         # The change happened to the record in step; it goes where the record's own peaks are.
-        x_SxRxT = x_SxRxT + registration.undo(separated.registered.theta_NxP[picked_S], change_SxRxT, separated.config)
+        x_SxRxT = x_SxRxT + registration.undo(take(theta_NxP, picked_S), change_SxRxT, separated.config)
     return registration.apply(theta_SxP, x_SxRxT, separated.config)
 
 
-def _draw_phase(rng: np.random.Generator, separated: Separated, sizes: Sizes, normal_SxN: np.ndarray) -> np.ndarray:
-    """Warps around none, S×P float32."""
+def _draw_phase(key: Array, separated: Separated, sizes: Sizes, normal_SxN: np.ndarray) -> np.ndarray:
+    """Warps around none, S×P."""
     learned_SxP = normal_SxN @ separated.phase_NxP.astype(np.float32)
-    free_SxP = separated.phase_spread_P * rng.standard_normal(learned_SxP.shape)
-    theta_SxP = np.sqrt(1.0 - separated.shrinkage) * learned_SxP + np.sqrt(separated.shrinkage) * free_SxP
-    return np.float32(sizes.phase * theta_SxP)
+    free_SxP = separated.phase_spread_P.astype(np.float32) * _normal(key, normal_SxN[:, 0], learned_SxP.shape[1])
+    known, unknown = (np.float32(np.sqrt(share)) for share in (1.0 - separated.shrinkage, separated.shrinkage))
+    return sizes.phase * (known * learned_SxP + unknown * free_SxP)
 
 
-def _draw_around_classes(
-    rng: np.random.Generator, separated: Separated, sizes: Sizes, labels_S: np.ndarray, joint: bool
-) -> np.ndarray:
-    """A Gaussian of amplitude around the class mean, put to places from a Gaussian of phase around that of the class."""
-    weight = 1.0 / np.sqrt(max(separated.degrees, 1))
-    normal_SxN = weight * rng.standard_normal((len(labels_S), len(separated.labels_N)), np.float32)
-    theta_SxP = _draw_phase(rng, separated, sizes, normal_SxN)
-    if not joint:
-        normal_SxN = weight * rng.standard_normal(normal_SxN.shape, np.float32)
-    latents_SxDxD = sizes.amplitude * np.tensordot(normal_SxN, separated.amplitude_NxDxD, 1)
-    for label in np.unique(labels_S):
-        own, wanted = separated.labels_N == label, labels_S == label
-        theta_SxP[wanted] += np.asarray(separated.registered.theta_NxP)[own].mean(axis=0)
-        latents_SxDxD[wanted] += separated.latents_NxDxD[own].mean(axis=0)
-    return registration.undo(theta_SxP, separated.codec.decode(latents_SxDxD), separated.config)
+def _combine(weight_SxN: np.ndarray, a_NxDxD: np.ndarray) -> np.ndarray:
+    """Sums of all rows by weights, S×D×D."""
+    return (weight_SxN @ a_NxDxD.reshape(len(a_NxDxD), -1)).reshape(-1, *a_NxDxD.shape[1:])
 
 
-def sample(key: Array, state: PhaseAmplitude, labels_S: np.ndarray) -> np.ndarray:
-    """Records of the labels, phase and amplitude drawn anew."""
-    rng, separated = numpy_rng(key), state.separated
-    picked_S = pick(rng, separated.labels_N, labels_S)
-    if state.centre == "class":
-        return _draw_around_classes(rng, separated, state.sizes, np.asarray(labels_S), state.joint)
-    return _draw(rng, separated, state.sizes, picked_S, state.joint)
+def _class_means(a_Nx: np.ndarray, labels_N: np.ndarray) -> np.ndarray:
+    """For each record the mean of its class."""
+    means_Nx = np.empty_like(a_Nx)
+    for label in np.unique(labels_N):
+        means_Nx[labels_N == label] = np.asarray(a_Nx)[labels_N == label].mean(axis=0)
+    return means_Nx
+
+
+def _normal(key: Array, rows_S: np.ndarray, count: int) -> np.ndarray:
+    """Standard normal numbers, so many for each row; more are drawn, so that nothing is compiled for a second count."""
+    return for_each(key, _normal_of(-(-count // 128) * 128), rows_S)[:, :count]
+
+
+@functools.cache  # the same object, compiled once
+def _normal_of(count: int) -> Callable[[Array, Array], Array]:
+    return lambda key, row: jax.random.normal(key, (count,))
 
 
 def _describe(state: PhaseAmplitude) -> Description:

@@ -26,13 +26,15 @@ def class_scores(
       copies_CxRxT, copy_labels_C: changed copies of other records.
       classes_K: K classes, those of the copies among them.
     """
-    rows_MxF, copies_CxF = (a.reshape(len(a), -1) for a in (x_MxRxT, copies_CxRxT))
+    # Single precision: the penalty keeps the system so well conditioned that scores change in their sixth digit.
+    rows_MxF, copies_CxF = (np.asarray(a.reshape(len(a), -1), np.float32) for a in (x_MxRxT, copies_CxRxT))
     variance = float(copies_CxF.var(dtype=np.float64))
     gamma = 1.0 / (copies_CxF.shape[1] * variance) if variance > 0.0 else 1.0
     known_L, positions_C, counts_L = np.unique(copy_labels_C, return_inverse=True, return_counts=True)
-    indicators_CxL = 2.0 * (positions_C[:, None] == np.arange(len(known_L))) - 1.0
+    indicators_CxL = np.float32(2.0 * (positions_C[:, None] == np.arange(len(known_L))) - 1.0)
     kernel_CxC = _kernel(copies_CxF, copies_CxF, gamma)
-    kernel_CxC[np.diag_indices(len(kernel_CxC))] += PENALTY * len(known_L) * counts_L[positions_C] / len(positions_C)
+    penalty_C = PENALTY * len(known_L) * counts_L[positions_C] / len(positions_C)
+    kernel_CxC[np.diag_indices(len(kernel_CxC))] += penalty_C.astype(np.float32)
     weights_CxL = linalg.solve(kernel_CxC, indicators_CxL, assume_a="pos", overwrite_a=True)
     scores_MxK = np.full((len(rows_MxF), len(classes_K)), -np.inf)
     scores_MxK[:, np.isin(classes_K, known_L)] = _kernel(rows_MxF, copies_CxF, gamma) @ weights_CxL
@@ -78,5 +80,10 @@ def judge(scores_NxK: np.ndarray, labels_N: np.ndarray, groups_N: np.ndarray, cl
 
 
 def _kernel(a_MxF: np.ndarray, b_CxF: np.ndarray, gamma: float) -> np.ndarray:
-    squared_MxC = (a_MxF**2).sum(axis=1)[:, None] + (b_CxF**2).sum(axis=1) - 2.0 * a_MxF @ b_CxF.T
-    return np.exp(-gamma * np.maximum(squared_MxC, 0.0)).astype(np.float64)
+    """The Gaussian kernel, in one array from product to exponential."""
+    kernel_MxC = a_MxF @ b_CxF.T
+    kernel_MxC *= np.float32(2.0 * gamma)
+    kernel_MxC -= np.float32(gamma) * (a_MxF**2).sum(axis=1)[:, None]
+    kernel_MxC -= np.float32(gamma) * (b_CxF**2).sum(axis=1)
+    np.minimum(kernel_MxC, 0.0, out=kernel_MxC)
+    return np.exp(kernel_MxC, out=kernel_MxC)

@@ -6,14 +6,15 @@ count as others. Where the axes stand still no warp tells it best, and none is t
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gcims_jax.generators.contract import Description, make, numpy_rng, pick
+from gcims_jax.batches import for_each
+from gcims_jax.generators.contract import Description, make, pick, take
 from gcims_jax.generators.groups import group_means, pays
 from gcims_jax.options import count, number
 from gcims_jax.parts import Part
@@ -23,7 +24,6 @@ from gcims_jax.phase.warp import FAST, SLOW, Spread
 Array = jax.Array
 
 KNOTS = 5
-BATCH = 256
 # Standard errors of groups by which a warp has to beat none; the best of many is taken, so one is not enough.
 THRESHOLD = 1.5
 
@@ -157,43 +157,45 @@ def neighbour_scores(
 
 
 def change(key: Array, x_SxRxT: np.ndarray, sizes: Sizes, jitter: float = 0.0) -> np.ndarray:
-    """Each record warped anew, in batches of one size so that one compiled program does for all.
+    """Each record warped anew.
 
     ``jitter``: standard deviation in points of a further shift of both axes.
     """
     if sizes == NONE and not jitter:
         return x_SxRxT
-    changed = []
-    for start in range(0, len(x_SxRxT), BATCH):
-        part = x_SxRxT[start : start + BATCH]
-        padded = np.concatenate([part, np.zeros((BATCH - len(part), *part.shape[1:]), np.float32)])
-        spreads = jnp.asarray([sizes.slow, sizes.fast, sizes.intensity, jitter])
-        changed.append(np.asarray(_change(jax.random.fold_in(key, start), padded, spreads, sizes.knots))[: len(part)])
-    return np.concatenate(changed)
+    spreads = (sizes.slow, sizes.fast, sizes.intensity, jitter)
+    return for_each(key, _with_knots(sizes.knots), x_SxRxT, given=spreads)
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _change(key: Array, x_BxRxT: Array, sizes_4: Array, knots: int) -> Array:
+@functools.cache  # one program for all sizes
+def _with_knots(knots: int) -> Callable[..., Array]:
+    return functools.partial(_change, knots)
+
+
+def _change(
+    knots: int, key: Array, x_RxT: Array, slow_size: Array, fast_size: Array, intensity: Array, jitter: Array
+) -> Array:
     slow_key, fast_key, intensity_key, *jitter_keys = jax.random.split(key, 5)
-    n, r, t = x_BxRxT.shape
+    r, t = x_RxT.shape
     # Steps between more knots are as large as between few, so more of them are rougher, not larger.
-    slow = warping.draw(slow_key, Spread(*(sizes_4[0] * s for s in SLOW)), n, knots)
-    fast = warping.draw(fast_key, Spread(*(sizes_4[1] * s for s in FAST)), n, KNOTS)
+    slow = warping.draw(slow_key, Spread(*(slow_size * s for s in SLOW)), 1, knots)
+    fast = warping.draw(fast_key, Spread(*(fast_size * s for s in FAST)), 1, KNOTS)
     slow, fast = (
-        axis._replace(offset_N=axis.offset_N + sizes_4[3] / max(length - 1, 1) * jax.random.normal(jitter_key, (n,)))
+        axis._replace(offset_N=axis.offset_N + jitter / max(length - 1, 1) * jax.random.normal(jitter_key, (1,)))
         for axis, length, jitter_key in zip((slow, fast), (r, t), jitter_keys, strict=True)
     )
-    factor_B = jnp.exp(sizes_4[2] * jax.random.normal(intensity_key, (n, 1, 1)))
     # An axis of one point, as that of single series, has nowhere to move.
-    slow_BxR = warping.positions(slow, r) if r > 1 else jnp.zeros((n, 1))
-    fast_BxT = warping.positions(fast, t, 0.0) if t > 1 else jnp.zeros((n, 1))
-    return factor_B * warping.apply(x_BxRxT, slow_BxR, fast_BxT)
+    slow_1xR = warping.positions(slow, r) if r > 1 else jnp.zeros((1, 1))
+    fast_1xT = warping.positions(fast, t, 0.0) if t > 1 else jnp.zeros((1, 1))
+    factor = jnp.exp(intensity * jax.random.normal(intensity_key))
+    return factor * warping.apply(x_RxT[None], slow_1xR, fast_1xT)[0]
 
 
 def sample(key: Array, state: Warps, labels_S: np.ndarray) -> np.ndarray:
     """Training records of the labels, each warped anew."""
-    picked_S = pick(numpy_rng(key), state.labels_N, labels_S)
-    return change(key, state.x_NxRxT[picked_S], state.sizes)
+    pick_key, change_key = jax.random.split(key)
+    x_SxRxT = take(state.x_NxRxT, pick(pick_key, state.labels_N, labels_S))
+    return change(change_key, x_SxRxT, state.sizes)
 
 
 def _describe(state: Warps) -> Description:

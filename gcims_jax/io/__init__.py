@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from gcims_jax.errors import InputError
 from gcims_jax.io import arrays, hdf5, mea, netcdf, store, tables
@@ -40,11 +41,14 @@ def read(path: str | Path) -> Records:
     Raises:
       InputError: missing file, unknown ending, or content that is not what the format asks for.
     """
-    path = Path(path)
+    path = _as_path(path, "read")
     if not path.is_file() and not (path.is_dir() and is_known(path)):
-        raise InputError(
-            f"{path}: expected a file with records, found {'a folder' if path.is_dir() else 'nothing'}; check the path"
+        found = (
+            f"a folder; gcims-jax ingest {path} --output records.zarr makes one file of it"
+            if path.is_dir()
+            else "nothing; check the path"
         )
+        raise InputError(f"{path}: expected a file with records, found {found}")
     reader = _by_ending(READERS, path)
     try:
         return reader(path)
@@ -76,11 +80,19 @@ def write(records: Records, path: str | Path) -> None:
 
     A name without an ending is a folder, which gets one ``CLASS/NAME.csv`` per record.
     """
-    path = Path(path)
+    if not isinstance(records, Records):
+        raise InputError(f"write: expected Records and then a path, got {type(records).__name__}")
+    path = _as_path(path, "write")
     if not path.suffix:
         tables.write_folder(records, path)
     else:
         _by_ending(WRITERS, path)(records, path)
+
+
+def _as_path(path: Any, of: str) -> Path:
+    if not isinstance(path, str | Path):
+        raise InputError(f"{of}: expected the path of a file, got {type(path).__name__}")
+    return Path(path)
 
 
 def endings() -> list[str]:

@@ -138,6 +138,12 @@ def scan(
             or fnmatch.fnmatchcase(e.path.relative_to(root).as_posix(), pattern)
         )
     ]
+    if table is not None and not found:
+        there = [p.relative_to(root).as_posix() for p in files]
+        raise InputError(
+            f"{table}: expected names of files below {root}, for example {_some(there, 2) or 'one that is there'}, got "
+            f"{_some(rows, 3) or 'no rows'}; write them as they are in the folder"
+        )
     unmatched_files = tuple(sorted(p.relative_to(root).as_posix() for p in [*unmatched, *more]))
     if not kept:
         raise InputError(
@@ -194,6 +200,14 @@ def _stray(root: Path, entries: list[Entry]) -> tuple[str, ...]:
 
 def _hint(root: Path) -> str:
     """How to name labels without folders, and which tables lie there."""
+    tables = _tables(root)
+    there = f", for example {root / tables[0]}" if tables else ""
+    more = f"; tables there: {', '.join(tables)}" if len(tables) > 1 else ""
+    return f"; or name files and labels in a table with --data.table{there}{more}"
+
+
+def _tables(root: Path) -> list[str]:
+    """Tables of names and labels in a folder."""
     tables = []
     for path in sorted(root.iterdir()):
         if path.suffix.lower() == ".xlsx":
@@ -204,9 +218,7 @@ def _hint(root: Path) -> str:
             cells = {cell.strip().lower() for cell in head.split(_separator(head))}
             if cells & set(NAME_COLUMNS) and cells & set(LABEL_COLUMNS):
                 tables.append(path.name)
-    there = f", for example {root / tables[0]}" if tables else ""
-    more = f"; tables there: {', '.join(tables)}" if len(tables) > 1 else ""
-    return f"; or name files and labels in a table with --data.table{there}{more}"
+    return tables
 
 
 def _some(names: Sequence[str], most: int) -> str:
@@ -221,7 +233,10 @@ def _from_table(
     root: Path, files: list[Path], table: Path, group_column: str
 ) -> tuple[list[Entry], list[Path], list[str]]:
     if not table.is_file():
-        raise InputError(f"--data.table: expected a table of file names and labels, found no {table}" + _hint(root))
+        raise InputError(
+            f"--data.table: expected a table of file names and labels, found no {table}"
+            + (_hint(root) if _tables(root) else "; check the path")
+        )
     rows, columns = _read_table(table)
     name_column = _column(columns, NAME_COLUMNS, table)
     label_column = _column(columns, LABEL_COLUMNS, table)

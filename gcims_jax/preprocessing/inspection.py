@@ -141,7 +141,10 @@ def summary(looks: Sequence[Look]) -> list[tuple[str, str]]:
         rows.append(("reactant ion peak", f"{grid.between(rips, '.5g')} {unit}{spread}"))
         lowest = min((one for one in looks if not np.isnan(one.rip)), key=lambda one: one.rip_left)
         rows.append(
-            ("its lowest height", f"{lowest.rip_left:.0%} of its usual one, {lowest.name} at {lowest.rip_left_at:.4g}")
+            (
+                "its lowest height",
+                f"{lowest.rip_left:.0%} of its usual one, in {lowest.name} at {lowest.rip_left_at:.4g} {lowest.slow.unit}",
+            )
         )
     return rows
 

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gcims_jax.evaluation.answers import FoldAnswers
 from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.comparisons import PAIRED, plot_paired, points, terms
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
-from gcims_jax.reports.record_pictures import Examples, plot_records
+from gcims_jax.reports.record_pictures import COLOURS, Examples, plot_records
 
 
 def write(
@@ -40,12 +41,14 @@ def write(
         "classes": plot_class_counts(summary["dataset"]["classes"]),
     }
     curves = {name: [f.cells[0]["curves"] for f in folds] for name, folds in folds_by_protocol.items()}
-    if any(len(of_stage["steps_E"]) > 1 for found in curves.values() for one in found for of_stage in one.values()):
+    trained = any(len(s["steps_E"]) > 1 for found in curves.values() for one in found for s in one.values())
+    flat = trained and is_flat(curves)
+    if trained and not flat:
         figures["training"] = plot_training(curves)
     if any(part["selection"] for part in summaries.values()):
         figures["selection"] = plot_selection(summaries)
     images = save_figures(workdir, figures)
-    write_page(workdir, render(summary, summaries, images))
+    write_page(workdir, render(summary, summaries, images, flat=flat))
 
 
 def plot_arms(summaries: Mapping[str, Mapping]) -> Figure:
@@ -70,25 +73,52 @@ def plot_arms(summaries: Mapping[str, Mapping]) -> Figure:
 
 
 def plot_confusion(summaries: Mapping[str, Mapping], classes: Sequence[str]) -> Figure:
-    """Confusion matrices without and with synthetic records, counts over all folds."""
-    arms = ("original", "original+synthetic")
+    """Confusion without synthetic records, counts over all folds, and how it changes with them."""
     size = max(3.2, 0.5 * len(classes) + 1.5)
     figure, axes = grid(len(summaries), 2, width=size + 1.2, height=size)
-    for i, (name, summary) in enumerate(summaries.items()):
-        for j, arm in enumerate(arms):
-            ax, counts_KxK = axes[i, j], np.asarray(summary["arms"][arm]["confusion"])
-            shares_KxK = counts_KxK / np.maximum(counts_KxK.sum(axis=1, keepdims=True), 1)
-            ax.imshow(shares_KxK, vmin=0.0, vmax=1.0, cmap="Blues")
-            for (row, column), count in np.ndenumerate(counts_KxK):
-                if count:
-                    ink = "white" if shares_KxK[row, column] > 0.5 else "black"
-                    ax.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=8)
+    for row, (name, summary) in zip(axes, summaries.items(), strict=True):
+        without_KxK, with_KxK = (
+            np.asarray(summary["arms"][arm]["confusion"]) for arm in ("original", "original+synthetic")
+        )
+        records_Kx1 = np.maximum(without_KxK.sum(axis=1, keepdims=True), 1)
+        change_KxK = with_KxK - without_KxK
+        most = max(float(np.abs(change_KxK / records_Kx1).max()), 0.05)
+        _matrix(row[0], without_KxK, without_KxK / records_Kx1, "d", vmin=0.0, vmax=1.0, cmap="Blues")
+        _matrix(row[1], change_KxK, change_KxK / records_Kx1, "+d", vmin=-most, vmax=most, cmap="PuOr_r")
+        row[0].set_title(f"original ({name})", fontsize=9)
+        row[1].set_title(f"original+synthetic less original ({name})", fontsize=9)
+        row[0].set_ylabel("true")
+        for ax in row:
             ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right", fontsize=7)
-            ax.set_yticks(range(len(classes)), classes if j == 0 else [], fontsize=7)
+            ax.set_yticks(range(len(classes)), classes if ax is row[0] else [], fontsize=7)
             ax.set_xlabel("predicted")
-            ax.set_title(f"{arm} ({name})", fontsize=9)
-        axes[i, 0].set_ylabel("true")
     return figure
+
+
+def _matrix(ax: Axes, counts_KxK: np.ndarray, shares_KxK: np.ndarray, form: str, **options: Any) -> None:
+    """Shares of the records of each true class as colours, with counts where they are not zero."""
+    ax.imshow(shares_KxK, **options)
+    for (row, column), count in np.ndenumerate(counts_KxK):
+        if count:
+            ink = "white" if abs(shares_KxK[row, column]) > 0.6 * options["vmax"] else "black"
+            ax.text(column, row, format(count, form), ha="center", va="center", color=ink, fontsize=8)
+
+
+FLAT = (
+    "<p>Training lowered the loss on held-out training records by less than 1 % in every fold, so no curve is shown: the codec is "
+    "what it was before training.</p>"
+)
+
+
+def is_flat(curves_by_protocol: Mapping[str, Sequence[Mapping]]) -> bool:
+    """Whether no training made the loss on held-out training records better by 1 % of what it was at its start."""
+    losses = [
+        np.asarray(of_stage["validation_loss_E"], float)
+        for found in curves_by_protocol.values()
+        for one in found
+        for of_stage in one.values()
+    ]
+    return all(np.nanmin(loss_E) > 0.99 * loss_E[0] for loss_E in losses)
 
 
 def plot_training(curves_by_protocol: Mapping[str, Sequence[Mapping]]) -> Figure:
@@ -146,8 +176,10 @@ def plot_class_counts(counts: Mapping[str, int]) -> Figure:
     return figure
 
 
-def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str]) -> str:
-    """The page: verdict first, then pictures, then tables."""
+def render(
+    summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images: Mapping[str, str], *, flat: bool = False
+) -> str:
+    """The page: verdict first, then pictures, then tables; ``flat`` where training lowered no loss."""
     main = summaries.get("strict") or next(iter(summaries.values()))
     dataset, compared = summary["dataset"], main["comparison"]
     parts = [
@@ -158,7 +190,7 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         "<h2>Real and synthetic records</h2>",
         image(images["records"], "real, reconstructed and synthetic records"),
         "<p>One record of each class as measured, the same record through the codec, and one synthetic record of the "
-        "class. All share one logarithmic colour scale; white lies outside the measured range.</p>",
+        f"class. {COLOURS}</p>",
         f"<p>{html.escape(_ranges(summary['synthetic'], main['bounded']))}</p>",
         "<h2>Scores on held-out real records</h2>",
         image(images["arms"], "scores of the arms"),
@@ -170,16 +202,19 @@ def render(summary: Mapping[str, Any], summaries: Mapping[str, Mapping], images:
         PAIRED,
         terms(compared["cautious"]),
         "<h2>Which classes gain or lose</h2>",
-        image(images["confusion"], "confusion matrices"),
+        image(images["confusion"], "confusion matrix and its change"),
+        "<p>Left: how records were told without synthetic ones, counts over all folds. Right: how the counts change with them; on the "
+        "diagonal more is better, beside it less.</p>",
         *[_recall_table(name, part, dataset["classes"]) for name, part in summaries.items()],
         "<h2>How well the codec keeps a record</h2>",
         f"<p>{html.escape(main['codec'])}</p>",
         *[_reconstruction_table(name, part) for name, part in summaries.items()],
         *([image(images["training"], "training curves")] if "training" in images else []),
+        *([FLAT] if flat else []),
         "<h2>How the draws were made</h2>",
         f"<p>{html.escape('; '.join(dict.fromkeys(note for note in main['notes'] if note)))}</p>",
         *[_sampler_table(name, part) for name, part in summaries.items()],
-        *_selection_part(images),
+        *_selection_part(images, main["selection"]),
         "<h2>The data</h2>",
         f"<p>{dataset['records']} records of {dataset['shape'][0]} × {dataset['shape'][1]} points in "
         f"{len(dataset['classes'])} classes{_groups(dataset)}.</p>",
@@ -279,13 +314,32 @@ def _sampler_table(name: str, summary: Mapping[str, Any]) -> str:
     return table(f"Sampler {summary['generator']}, mean over folds ({name})", head, rows)
 
 
-def _selection_part(images: Mapping[str, str]) -> list[str]:
+def at_edges(selection: Mapping[str, Any]) -> list[str]:
+    """Sentences about best values at an end of what was tried, where more lies beyond; λ = 1 is an end by nature."""
+    found = []
+    curve_AxGxH = np.array(selection["log_likelihood"], float)
+    best = np.unravel_index(np.nanargmax(np.where(np.isfinite(curve_AxGxH), curve_AxGxH, -np.inf)), curve_AxGxH.shape)
+    for axis, (name, symbol) in enumerate((("alpha", "α"), ("ridge", "λ"), ("bandwidth", "h"))):
+        values = np.asarray(selection[f"{name}s"], float)
+        if name == "alpha" or len(values) < 2 or (name == "ridge" and values[best[axis]] == 1.0):
+            continue
+        if values[best[axis]] in (values.min(), values.max()):
+            end = "smallest" if values[best[axis]] == values.min() else "largest"
+            found.append(
+                f"The best {symbol}, {values[best[axis]]:g}, is the {end} that was tried; a better one may lie beyond."
+            )
+    return found
+
+
+def _selection_part(images: Mapping[str, str], selection: Mapping[str, Any] | None) -> list[str]:
     if "selection" not in images:
         return []
+    edges = [] if selection is None else at_edges(selection)
     return [
+        *[f'<div class="leak">{html.escape(text)}</div>' for text in edges],
         image(images["selection"], "held-out likelihood of the values tried"),
         "<p>Mean log-density of records that neither codec nor sampler had learned from, inside the training part, by the values "
-        "that were tried, mean over folds; each fold takes the best of its own curve.</p>",
+        "that were tried, mean over folds; the star is its best. Each fold takes the best of its own curve.</p>",
     ]
 
 

@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib.axis
 import numpy as np
 from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gcims_jax.errors import counted
 from gcims_jax.preprocessing import inspection
-from gcims_jax.preprocessing.inspection import Look
+from gcims_jax.preprocessing.inspection import Extent, Look
 from gcims_jax.reports import page
 
 SHOWN = 8  # records of a class on the contact sheet
@@ -39,7 +40,10 @@ def write(workdir: Path, looks: Sequence[Look], warnings: Sequence[str], left_ou
     else:
         parts.append('<div class="verdict helps"><p>Nothing to warn of.</p></div>')
     parts.append(page.image(images["contact_sheet"], "contact sheet"))
-    parts.append("<p>Up to eight records of each class on one colour scale, logarithmic above the baseline.</p>")
+    parts.append(
+        "<p>Up to eight records of each class on one colour scale, logarithmic above the baseline. Axes that differ from those of "
+        "the first record are written in red.</p>"
+    )
     parts.append(page.table("The set", ("what", "value"), inspection.summary(looks)))
     if "rip" in images:
         parts.append(page.image(images["rip"], "position of the reactant ion peak"))
@@ -75,20 +79,39 @@ def contact_sheet(looks: Sequence[Look]) -> Figure:
     norm = AsinhNorm(linear_width=max(high, -low) / 60.0 or 1.0, vmin=low, vmax=max(high, low + 1e-6))
     columns = max(4, *map(len, rows))  # room for the line about the axes
     figure, axes = page.grid(len(rows), columns, width=1.5, height=1.4)
-    for axes_row, row in zip(axes, rows, strict=True):
+    for i, (axes_row, row) in enumerate(zip(axes, rows, strict=True)):
         for ax in axes_row:
             ax.set_xticks([])
             ax.set_yticks([])
             ax.set_frame_on(False)
         for ax, one in zip(axes_row, row, strict=False):
-            ax.imshow(one.thumbnail_HxW - centre, norm=norm, aspect="auto", origin="lower", cmap="viridis")
+            extent = (one.fast.low, one.fast.high, one.slow.low, one.slow.high)
+            ax.imshow(
+                one.thumbnail_HxW - centre, norm=norm, aspect="auto", origin="lower", cmap="viridis", extent=extent
+            )
+            # An axis of its own where a record's differs from the first one's; else one at the left and one at the bottom.
+            if ax is axes_row[0] or not _same(one.slow, looks[0].slow):
+                _ends(ax.yaxis, one.slow, looks[0].slow)
+            if i == len(rows) - 1 or not _same(one.fast, looks[0].fast):
+                _ends(ax.xaxis, one.fast, looks[0].fast)
             ax.set_title(_short(one.name), fontsize=6, loc="left")
         axes_row[0].set_title(f"{row[0].label}\n{_short(row[0].name)}", fontsize=6, loc="left")
     one = looks[0]
-    slow, fast = (f"{e.name.replace('_', ' ')} {e.low:.4g} to {e.high:.4g} {e.unit}" for e in (one.slow, one.fast))
+    slow, fast = (f"{e.name.replace('_', ' ')} [{e.unit}]" for e in (one.slow, one.fast))
     figure.supylabel(f"↑ {slow}", fontsize=7)
     figure.supxlabel(f"→ {fast}", fontsize=7)
     return figure
+
+
+def _same(extent: Extent, other: Extent) -> bool:
+    return f"{extent.low:.3g} {extent.high:.3g}" == f"{other.low:.3g} {other.high:.3g}"
+
+
+def _ends(axis: matplotlib.axis.Axis, extent: Extent, usual: Extent) -> None:
+    """Both ends of an axis as ticks, red where they are not the usual ones."""
+    colour = "black" if _same(extent, usual) else "red"
+    axis.set_ticks([extent.low, extent.high], [f"{extent.low:.3g}", f"{extent.high:.3g}"], fontsize=5, color=colour)
+    axis.set_tick_params(length=1.5, pad=1.0)
 
 
 def _short(name: str) -> str:
@@ -109,5 +132,5 @@ def rip_positions(looks: Sequence[Look]) -> Figure:
     ax.ticklabel_format(axis="y", useOffset=False)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if len({one.label for one in looks}) <= 10:
-        ax.legend(fontsize=7, ncols=5, loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
+        ax.legend(fontsize=7, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False)
     return figure

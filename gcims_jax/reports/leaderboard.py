@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -26,6 +26,7 @@ from gcims_jax.reports.comparisons import (
     total,
 )
 from gcims_jax.reports.page import GREY, REAL, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
+from gcims_jax.reports.record_pictures import COLOURS, Examples, plot_records
 
 
 def sentence(summary: Summary) -> str:
@@ -38,16 +39,17 @@ def sentence(summary: Summary) -> str:
     if summary["banner"]:
         advice = summary["banner"]
     elif not context["folds_changed"]:
-        advice = f"No generator was chosen that changes anything: train without synthetic records ({plain_name})."
+        advice = f"train without synthetic records ({plain_name}); no generator was chosen that changes anything."
     elif context["recommend"]:
-        advice = f"Augment: use {generator}."
+        advice = f"augment with {generator}."
     else:
-        advice = f"Augmentation is not recommended on this evidence: train without synthetic records ({plain_name})."
+        advice = f"train without synthetic records ({plain_name}); this evidence does not recommend more."
     if compared["at_chance"]:
         advice += results.AT_CHANCE
     parts = [
         f"The best without synthetic records scores {plain:.1f} %, the best with them {augmented:.1f} %, both chosen inside "
-        f"among the same classifiers: {points(compared)} points, {compared['verdict']}. {advice}"
+        f"among the same classifiers: {points(compared)} points, {compared['verdict']}.",
+        advice if summary["banner"] else f"What to do now: {advice}",
     ]
     for classifier in classifiers_of(summary["lines"]):
         best = best_line(summary["lines"], classifier)
@@ -69,9 +71,24 @@ def _unchanged(line: Line, folds: int) -> str:
     return "" if line["changed_folds"] == folds else f" (changes records in {line['changed_folds']} of {folds} folds)"
 
 
-def write(workdir: Path, summary: dict[str, Any]) -> None:
-    """Writes figures and page."""
-    write_page(workdir, render(summary, save_figures(workdir, figures(summary))))
+class Written(NamedTuple):
+    """Synthetic records that a run leaves.
+
+    Attributes:
+      examples: a real record of each class, and a synthetic one.
+      text: which they are, and in which file.
+    """
+
+    examples: Examples
+    text: str
+
+
+def write(workdir: Path, summary: dict[str, Any], written: Written | None = None) -> None:
+    """Writes figures and page, with the records before and after where there are any."""
+    drawn = figures(summary)
+    if written is not None:
+        drawn["records"] = plot_records(written.examples)
+    write_page(workdir, render(summary, save_figures(workdir, drawn), "" if written is None else written.text))
 
 
 def figures(summary: Summary) -> dict[str, Figure]:
@@ -87,11 +104,12 @@ def answer_block(summary: Summary) -> str:
     """What the page leads with."""
     context = summary["context"]
     word = "helps" if context["recommend"] else context["comparison"]["verdict"]
-    return verdict_block("Which generator helps?", sentence(summary), word, context["comparison"]["smallest_visible"])
+    text = "\n".join(sentence(summary).split("\n")[:2])
+    return verdict_block("Which generator helps?", text, word, context["comparison"]["smallest_visible"])
 
 
-def render(summary: Summary, images: Mapping[str, str]) -> str:
-    """The page, with its pictures in base 64."""
+def render(summary: Summary, images: Mapping[str, str], written: str = "") -> str:
+    """The page, with its pictures in base 64; ``written`` says which records are in the picture of them."""
     context = summary["context"]
     chosen = {
         side: "; ".join(f"{n} in {c}" for n, c in context[f"{side}_chosen"].items()) for side in ("plain", "augmented")
@@ -101,11 +119,13 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
     cautious = compared["cautious"]
     parts = [
         answer_block(summary),
+        *_records(images, written),
         "<h2>Change on held-out real records</h2>",
         image(images["changes"], "change of accuracy and balanced accuracy by generator"),
         "<p>Against the same classifier without synthetic records; mean over all held-out records and 95 % interval. "
         "Filled: what is left after adjusting for the number of lines. The number of synthetic records and the "
         "settings of the classifier were chosen inside each training part.</p>",
+        *[f"<p>{html.escape(line)}</p>" for line in sentence(summary).split("\n")[2:]],
         *[_table(summary, name) for name in classifiers_of(summary["lines"])],
         "<h2>Against the best without synthetic records</h2>",
         f"<p>Both sides choose among the same classifiers and settings by the same splits of each training part "
@@ -128,6 +148,16 @@ def render(summary: Summary, images: Mapping[str, str]) -> str:
         *about(summary),
     ]
     return render_page("Which generator helps?", parts)
+
+
+def _records(images: Mapping[str, str], written: str) -> list[str]:
+    if "records" not in images:
+        return []
+    return [
+        "<h2>Real and synthetic records</h2>",
+        image(images["records"], "real and synthetic records"),
+        f"<p>One record of each class as measured, and one synthetic record of the class. {COLOURS} {html.escape(written)}</p>",
+    ]
 
 
 def _table(summary: Summary, classifier: str) -> str:

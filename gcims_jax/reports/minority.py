@@ -47,7 +47,8 @@ def write(workdir: Path, summary: dict[str, Any]) -> None:
         verdict_block("Do small classes gain most?", summary["sentence"]),
         image(images["minority"], "change of recall by class size"),
         f"<p>Classifier {summary['classifier']}, ratio {summary['ratio']:g}; mean over {summary['folds']} folds; "
-        "each dot is a class, the line a fit by class size.</p>",
+        "each dot is a class, its bar the middle 95 % of the folds; the line is a fit by class size, its band the 95 % interval of the "
+        "slope.</p>",
         table("Recall per class in percent, and its change in points", head, rows),
         table(
             "Change of recall for each halving of the class size, points",
@@ -69,11 +70,17 @@ def plot_minority(summary: Summary) -> Figure:
         ax.set_visible(False)
     for ax, line in zip(axes.flat, lines, strict=False):
         change_K = 100 * np.array(line["change_K"])
+        low_K, high_K = 100 * np.nanquantile(np.asarray(line["change_JxK"], float), [0.025, 0.975], axis=0)
+        ax.vlines(counts_K, low_K, high_K, color=SYNTHETIC, alpha=0.5)
         ax.plot(counts_K, change_K, "o", color=SYNTHETIC)
         halvings_K = -np.log2(counts_K / counts_K.mean())
         fit = np.mean(change_K) + 100 * line["slope"]["delta"] * (halvings_K - halvings_K.mean())
         order = np.argsort(counts_K)
         ax.plot(counts_K[order], fit[order], color=GREY)
+        ends_2xK = [
+            np.mean(change_K) + 100 * end * (halvings_K - halvings_K.mean())[order] for end in line["slope"]["ci95"]
+        ]
+        ax.fill_between(counts_K[order], np.min(ends_2xK, axis=0), np.max(ends_2xK, axis=0), color=GREY, alpha=0.2)
         ax.axhline(0.0, color="black", linewidth=0.8)
         ax.set_xscale("log")
         ax.set_xticks(sorted(set(counts_K)), [str(c) for c in sorted(set(counts_K))], fontsize=7)

@@ -47,6 +47,13 @@ def put_banner(workdir: Path, banner: str) -> None:
     write_page(workdir, page.replace("<body>", f"<body>\n{block}", 1))
 
 
+def put_foot(workdir: Path, rows: Mapping[str, str]) -> None:
+    """Puts what a page comes from at the end of ``report.html``, whatever page it is."""
+    page = (workdir / "report.html").read_text(encoding="utf-8")
+    block = f"<h2>Where this comes from</h2>\n{table('', ['', ''], list(rows.items()))}"
+    write_page(workdir, page.replace("</body>", f"{block}\n</body>", 1))
+
+
 def render_page(title: str, parts: Sequence[str]) -> str:
     """One self-contained page of HTML parts."""
     return _PAGE.format(title=html.escape(title), body="\n".join(parts))
@@ -59,7 +66,8 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> s
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
     body = "".join(line("td", row) for row in rows)
-    return f"<table><caption>{html.escape(caption)}</caption>{line('th', head)}{body}</table>"
+    top = (f"<caption>{html.escape(caption)}</caption>" if caption else "") + (line("th", head) if any(head) else "")
+    return f"<table>{top}{body}</table>"
 
 
 def image(data: str, alt: str) -> str:

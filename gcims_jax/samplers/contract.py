@@ -162,8 +162,13 @@ def check_fit_input(part: Part) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Latents flattened to N×d² in float64, labels as an integer array and groups as indices.
 
     Raises:
-      InputError: shapes that disagree, labels that are not integers, latents that are not finite.
+      InputError: not a part, shapes that disagree, labels that are not integers, latents that are not finite.
     """
+    if not isinstance(part, Part):
+        raise InputError(
+            f"sampler: expected a Part, latents that know where they come from, got {type(part).__name__}; make one with "
+            "parts.from_arrays(latents_NxDxD, labels_N)"
+        )
     latents_NxL, labels_N = check_latents(part.x_NxRxT, part.labels_N)
     if len(part.groups_N) != len(labels_N):
         raise InputError(f"groups: expected one for each of {len(labels_N)} records, got {len(part.groups_N)}")

@@ -13,6 +13,7 @@ urine and pooled-urine series; what the cultures contain stands in ``cultures``.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -121,17 +122,23 @@ def simulate(
     Raises:
       InputError: an unknown species, or a grid, batch number or class size below its minimum.
     """
+    if not isinstance(class_sizes, Mapping | None):
+        raise InputError(
+            f"class_sizes: expected records by species, as in {{'Escherichia coli': 20}}, got {class_sizes!r}"
+        )
+    if not isinstance(variability, Variability):
+        raise InputError(f"variability: expected a gcims.Variability, got {variability!r}")
     sizes = CLASS_SIZES if class_sizes is None else dict(class_sizes)
     unknown = sorted(set(sizes) - set(SPECIES))
     if unknown:
         raise InputError(f"species: expected some of {sorted(SPECIES)}, got {unknown}")
     for name, value, least in (("n_retention", n_retention, 8), ("n_drift", n_drift, 8), ("n_batches", n_batches, 1)):
-        if value < least:
-            raise InputError(f"{name}: expected at least {least}, got {value}")
-    if not 0.0 <= batch_skew <= 10.0:
-        raise InputError(f"batch_skew: expected 0 to 10, got {batch_skew}")
-    if min(sizes.values(), default=0) < 1:
-        raise InputError(f"class sizes: expected at least 1 record a species, got {sizes}")
+        if not isinstance(value, int | np.integer) or value < least:
+            raise InputError(f"{name}: expected a whole number of {least} or more, got {value!r}")
+    if not sizes or any(not isinstance(size, int | np.integer) or size < 1 for size in sizes.values()):
+        raise InputError(f"class_sizes: expected 1 record a species or more, as whole numbers, got {sizes}")
+    if not isinstance(batch_skew, int | float) or not 0.0 <= batch_skew <= 10.0:
+        raise InputError(f"batch_skew: expected 0 to 10, got {batch_skew!r}")
 
     retention_R = np.linspace(0.0, RETENTION_END_S, n_retention)
     drift_T = np.linspace(0.0, DRIFT_END_MS, n_drift)

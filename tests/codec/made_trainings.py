@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gcims_jax import InputError, hosts
-from gcims_jax.codec import ensemble, train
+from gcims_jax.codec import ensemble, stacked, train
 from gcims_jax.codec.plans import Training
 from gcims_jax.codec.train import TrainConfig
 
@@ -56,8 +56,8 @@ def one_by_one(directories=None):
 def moved_between_devices(mesh):
     """Operations by which devices of a mesh would wait for each other, in the compiled step."""
     members = trainings()
-    data = ensemble.stack(members, -len(members) % mesh.size)
-    place = ensemble.placer(mesh)
+    data = stacked.stack(members, -len(members) % mesh.size)
+    place = stacked.placer(mesh)
     keys, fixed, examples, validation = jax.tree.map(place, data)
     begin, _, advance = ensemble.compiled(mesh, Line(), CONFIG)
     state, step_keys = begin(keys)
@@ -83,7 +83,7 @@ def main(file, coordinator="", processes="1", process="0"):
         kept["refused"] = refused
         hosts.leave()
     else:
-        kept["moved"] = moved_between_devices(ensemble.mesh_of(len(SIZES)))
+        kept["moved"] = moved_between_devices(stacked.mesh_of(len(SIZES)))
     if hosts.is_first():
         np.savez(file, **kept)
 

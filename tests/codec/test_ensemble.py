@@ -17,7 +17,7 @@ from made_trainings import CONFIG, SIZES, Line, one_by_one, trainings
 from test_codec import moving_peaks, part_of
 
 from gcims_jax import InputError, hosts
-from gcims_jax.codec import double, ensemble, joint, memory, stages
+from gcims_jax.codec import double, ensemble, joint, stacked, stages
 from gcims_jax.codec.ensemble import minimise_all
 from gcims_jax.codec.model import ModelConfig
 from gcims_jax.codec.train import TrainConfig, TrainingDiverged
@@ -74,7 +74,7 @@ def test_a_member_that_diverges_is_named():
 
 
 def test_more_members_than_the_memory_holds_are_refused_before_anything_is_trained(monkeypatch):
-    monkeypatch.setattr(memory, "free_bytes", lambda mesh: (6_000, 1))
+    monkeypatch.setattr(stacked, "free_bytes", lambda mesh: (6_000, 1))
     monkeypatch.setattr(ensemble, "compiled", lambda *arguments: pytest.fail("went on"))
     with pytest.raises(InputError, match=r"got 5 of 0\.0 MiB each, 0\.0 GiB; [1-4] fit, or set train\.ensemble=off"):
         minimise_all(trainings(), CONFIG)
@@ -83,7 +83,7 @@ def test_more_members_than_the_memory_holds_are_refused_before_anything_is_train
 def test_memory_is_that_of_states_records_and_a_step():
     def needed(rows=32, batch=4):
         config, row = dataclasses.replace(CONFIG, batch=batch), jax.ShapeDtypeStruct((4,), np.float32)
-        return memory.member_bytes(Line(), config, jax.ShapeDtypeStruct((), np.float32), rows, 8, row)
+        return stacked.member_bytes(Line(), config, jax.ShapeDtypeStruct((), np.float32), rows, 8, row)
 
     looks, matrix = 1 + 4, 4 * 4 * 4
     # Weights, best weights, two moments; two curves; steps done, in Adam and in its schedule too, and the best loss.
@@ -98,7 +98,7 @@ def test_principal_components_of_zeros_before_the_first_change_nothing():
     tucker, mixed, most = (joint.start(x, 3, (0.0, 1.0), k) for k in (0, 1, 2))
     assert tucker.codec.principal_PxRxT is None
     models = double.models_of(TINY_CODEC, (9, 14))
-    for own, alike in zip((tucker, mixed, most), ensemble._alike([tucker, mixed, most]), strict=True):
+    for own, alike in zip((tucker, mixed, most), stacked._alike([tucker, mixed, most]), strict=True):
         assert alike.codec.principal_PxRxT.shape == most.codec.principal_PxRxT.shape
         for codec in (own.codec, alike.codec):
             latents = stages.encode(models, codec, jnp.asarray(x))

@@ -48,6 +48,16 @@ def test_splits_are_folds_or_draws_of_so_many_training_records(config):
         reconstruction.splits(settings.prepare(config))
 
 
+def test_draws_take_two_groups_or_more_and_leave_whole_ones_to_test():
+    groups = np.repeat(["a", "b", "c", "d"], 50)
+    for seed in range(4):
+        train, test = reconstruction._draw_groups(groups, 30, seed)
+        assert len(train) == len(set(train)) == 30 and len(set(groups[train])) == 2
+        assert len(test) == 100 and not set(groups[train]) & set(groups[test])
+    with pytest.raises(InputError, match="leaves a group to test"):
+        reconstruction._draw_groups(groups, 180, 0)
+
+
 def test_unknown_groups_and_impossible_latents_stop_before_anything_is_trained(config, tmp_path):
     config.codec_study.groups = ("loss", "magic")
     with pytest.raises(InputError, match="codec_study.groups"):

@@ -80,6 +80,8 @@ def file(tmp_path):
         (["ingest", "--input", "x", "--outptu", "s.zarr"], "unknown option --outptu; did you mean '--output'?"),
         (["plan", "--inptu=x"], "unknown option --inptu; did you mean '--input'?"),
         (["simulate", "s.nc", "--recrods=6"], "unknown option --recrods; did you mean '--records'?"),
+        (["plan", "x.nc", "--fast_range=8:15"], "unknown option --fast_range; in a recipe it is --config.preprocess.fast_range"),
+        (["augment", "x.nc", "--folds", "3"], "unknown option --folds; in a recipe it is --config.calibration.folds or --config.protocol.folds"),
         (["version", "--xyzzy"], "unknown option --xyzzy; --help lists all options"),
         (["run", "--config", "quickstart", "--config.train.step=3"], "unknown option --config.train.step; did you mean 'steps'?"),
         (["run", "--config", "quickstart", "--config.seed=two"], "--config.seed=two: expected a whole number, got 'two'"),
@@ -92,10 +94,47 @@ def file(tmp_path):
         (["ingest", "--output", "s.zarr"], "--input: expected a folder of files, got none"),
         (["simulate", "s.nc", "--records", "2"], "--records: expected 5 or more, one for each species, got 2"),
         (["simulate", "s.txt"], "s.txt: expected a file name ending in one of"),
+        (["simulate", "s.nc", "--seed", "-1"], "seed: expected a whole number from 0 to 4294967295 or one JAX key, got -1"),
+        (["simulate", "s.nc", "--records", "many"], "argument --records: invalid int value: 'many'"),
+        (["simulate", "s.nc", "--n-drift", "2"], "n_drift: expected a whole number of 8 or more, got 2"),
+        (["run", "quickstart"], "--config: expected a recipe, for example --config quickstart, got none"),
+        (["inspect", "not_there.nc"], "not_there.nc: expected a file with records, found nothing; check the path"),
+        (["version", "extra"], "expected options that begin with --, got 'extra'"),
     ],
 )  # fmt: skip
 def test_wrong_words_are_named_with_the_nearest_right_one(told, argv, expected):
     assert expected in told(*argv)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--config.seed=-1"], "seed: expected a whole number from 0 to 2147483647, got -1"),
+        (
+            ["--config.protocol.folds=50", "--config.study.candidates=mix"],
+            "expected at least as many records as folds (20), got 12; set protocol.folds to 12 or less",
+        ),
+        (["--config.protocol.names=strickt"], "protocol.names: expected some of strict, paper, got 'strickt'"),
+        (
+            ["--config.preprocess.slow_range=(1,2)"],
+            "preprocess.slow_range: expected 'low:high', 'auto' or '', got '(1,2)'",
+        ),
+        (["--config.preprocess.wavelet=db"], "preprocess.wavelet: expected a discrete wavelet such as ['db1',"),
+        (["--config.codec.latent=64"], "codec.latent: expected a dimension d from 1 to 9"),
+        (["--config.sampler.name=gauss"], "sampler.name: expected one of ['borrowed',"),
+        (["--config.classifier.name=forest"], "classifier.name: expected one of ['extra_trees',"),
+        (["--config.train.steps=0"], "train.steps: expected 1 or more, got 0"),
+        (
+            ["--config.study.ratios=much", "--config.study.candidates=mix"],
+            "study.ratios: expected numbers above 0, got 'much'",
+        ),
+        (["--config.study.candidates=warp:size=large"], "warp.size: expected a number from 0 to 100, got 'large'"),
+        (["--group-column=dya"], "data.group_column: expected one of"),
+        (["--slow-grid=a:b:c"], "data.slow_grid: expected 'low:high:step' or '', got 'a:b:c'"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_it_may_be(told, file, options, expected):
+    assert expected in told("run", "--config", "leaderboard", *SMALL, "--input", file, *options)
 
 
 def test_a_recipe_that_fails_is_named(told, tmp_path):
@@ -194,6 +233,18 @@ def test_a_missing_table_is_told_with_those_that_are_there(folder):
         InputError, match=r"found no label.csv; or name .* --data.table, for example .*/set/labels.csv$"
     ):
         scan_of(folder, "--table", "label.csv")
+    (folder / "labels.csv").unlink()
+    with pytest.raises(InputError, match=r"found no label.csv; check the path$"):
+        scan_of(folder, "--table", "label.csv")
+
+
+def test_a_table_of_other_names_is_told_with_names_from_both(folder):
+    (folder / "labels.csv").write_text("name,label\nx1,red\nx2,blue\n")
+    with pytest.raises(
+        InputError,
+        match=r"labels.csv: expected names of files below .*/set, for example \S+/\S+, \S+/\S+ .*got x1, x2;",
+    ):
+        scan_of(folder, "--table", str(folder / "labels.csv"))
 
 
 def test_a_folder_of_the_wrong_depth_is_told(folder, tmp_path):

@@ -94,6 +94,21 @@ def test_what_failed_is_tried_again(monkeypatch):
     assert memo.get("a", lambda: 1) == 1
 
 
+@pytest.mark.parametrize("codec", [Tucker(3), TINY_CODEC], ids=["tucker", "transformers"])
+def test_other_shapes_are_refused_inside_jit_too(codec):
+    fitted = codecs.fit(KEY, TRAIN, codec).value
+    x_NxRxT = TRAIN.x_NxRxT
+    with pytest.raises(
+        InputError, match=r"encode: expected shape \(N, 9, 14\) as in fit, got \(9, 14\); one alone is x\[None\]"
+    ):
+        fitted.encode(x_NxRxT[0])
+    with pytest.raises(InputError, match=r"encode: expected shape \(N, 9, 14\) as in fit, got \(10, 9, 13\)"):
+        jax.jit(fitted.encode)(x_NxRxT[:, :, :-1])
+    d = codec.latent
+    with pytest.raises(InputError, match=rf"decode: expected shape \(N, {d}, {d}\) as in fit"):
+        jax.jit(fitted.decode)(np.zeros((2, d + 1, d)))
+
+
 def test_bad_codecs_are_refused():
     with pytest.raises(InputError, match=r"codec: expected Tucker\(latent\).*got 'tucker'"):
         codecs.fit(KEY, TRAIN, "tucker")

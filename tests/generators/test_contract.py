@@ -17,7 +17,7 @@ RECORDS[:, 6:9, 10:14] += 0.5
 PART = parts.from_arrays(RECORDS, LABELS)
 WANTED = np.array([2, 0, 0, 1, 2, 0, 1])
 OPTIONS = {"latent_vae": {"steps": 5}, "latent_flow": {"steps": 5}}
-COPIES = ("duplicate", "tuned_warp")  # the second where no warp is worth it, as here
+COPIES = ("duplicate", "tuned_warp", "nuisances")  # the others where nothing is worth it, as here
 NAMES = sorted(GENERATORS)
 
 
@@ -60,6 +60,19 @@ def test_same_key_same_records_another_key_others(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_draw_is_pure(name):
+    """The same inside jit and for many keys at once; a label that was not there is not a number there."""
+    draw, state = GENERATORS[name].draw, fitted(name).value
+    inside = jax.jit(lambda key, labels_S: draw(key, state, labels_S))
+    np.testing.assert_allclose(inside(jax.random.key(1), WANTED), drawn(name).x_NxRxT, atol=1e-5)
+    strange_S = np.where(np.arange(7) == 3, 5, WANTED)
+    unknown_S = np.isnan(inside(jax.random.key(1), strange_S)).all(axis=(1, 2))
+    assert unknown_S.tolist() == [False, False, False, True, False, False, False]
+    many = jax.vmap(lambda key: draw(key, state, WANTED))(jax.random.split(jax.random.key(1), 2))
+    np.testing.assert_allclose(many[1], draw(jax.random.split(jax.random.key(1), 2)[1], state, WANTED), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_records_outside_the_part_have_no_say(name):
     outside = RNG.normal(5.0, 3.0, (3, 16, 24)).astype(np.float32)
     everything = parts.from_arrays(np.concatenate([RECORDS, outside]), np.append(LABELS, [0, 1, 2]))
@@ -78,8 +91,12 @@ def test_what_learns_from_drawn_records_has_those_behind_them_too(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_not_known_is_refused(name):
     generator = GENERATORS[name]
-    with pytest.raises(InputError, match="labels to draw: expected labels of the training records, got 5"):
+    with pytest.raises(
+        InputError, match="labels to draw: expected labels of the training records, got 5 as well; they are 0, 1"
+    ):
         generator.sample(jax.random.key(1), fitted(name), np.array([0, 5]))
+    with pytest.raises(InputError, match=r"labels to draw: expected one for each record .*got shape \(\)"):
+        generator.draw(jax.random.key(1), fitted(name).value, 0)
     for bare in (RECORDS, (RECORDS, LABELS), None):
         with pytest.raises(InputError, match="expected a Part.*from_arrays"):
             generator.fit(jax.random.key(0), bare)

@@ -42,7 +42,7 @@ def test_copies_are_used_equally_often():
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=40), st.integers(0, 2**31))
 def test_a_prefix_of_picks_is_even_too(labels, seed):
-    picked = pick(np.random.default_rng(seed), LABELS, np.array(labels))
+    picked = pick(jax.random.key(seed), LABELS, np.array(labels))
     np.testing.assert_array_equal(LABELS[picked], labels)
     for label in set(labels):
         used = np.bincount(picked[np.array(labels) == label], minlength=12)[label == LABELS]
@@ -98,6 +98,7 @@ def test_where_all_is_one_group_nothing_is_warped():
     assert not GENERATORS["tuned_warp"].describe(learned).changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_phase_is_chosen_where_axes_move_and_none_where_only_amplitudes_vary(seed):
     fit, describe = GENERATORS["phase_amplitude"].fit, GENERATORS["phase_amplitude"].describe

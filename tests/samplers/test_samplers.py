@@ -101,6 +101,8 @@ class TestContract:
         part = from_arrays(x, labels)
         with pytest.raises(InputError, match="integers"):
             SAMPLERS[name].fit(dataclasses.replace(part, labels_N=labels[:-1]))
+        with pytest.raises(InputError, match="expected a Part.*got ndarray; make one with parts.from_arrays"):
+            SAMPLERS[name].fit(np.zeros((4, 3, 3)))
         with pytest.raises(InputError, match="groups: expected one for each"):
             SAMPLERS[name].fit(dataclasses.replace(part, groups_N=part.groups_N[:-1]))
 
