@@ -47,7 +47,7 @@ def workers(tmp_path_factory):
 
 
 def score(setup, folder, scheduler=""):
-    job = Job(setup, folder, {}, {}, scheduler)
+    job = Job(setup, folder, {}, {}, scheduler=scheduler)
     return cells.run(job, setup.study.candidates, studies.plan_of(job, tuned=False))
 
 
