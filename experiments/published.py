@@ -67,7 +67,7 @@ class Study(NamedTuple):
 
 
 STUDIES: dict[str, Study] = {
-    "quickstart": Study("quickstart", pictures={"records.png": "records.png", "arms.png": "arms.png"}),
+    "quickstart": Study("quickstart", pictures={name: name for name in ("records.png", "arms.png", "confusion.png")}),
     "augmentation-simulated": Study("augmentation_study"),
     "augmentation-digits": Study("augmentation_study", (DIGITS, "--config.codec.patch=16"), "spoken_digits.nc"),
     "paper": Study("paper"),
