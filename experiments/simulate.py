@@ -29,11 +29,7 @@ def _run(argv: list[str]) -> None:
     parser.add_argument("--n-retention", type=int, default=512, help="points of the retention axis; default 512")
     parser.add_argument("--n-drift", type=int, default=1024, help="points of the drift axis; default 1024")
     own = parser.parse_args(argv)
-    sizes = dict(cultures.CLASS_SIZES)
-    if own.records is not None:
-        if own.records < len(species):
-            raise InputError(f"--records: expected {len(species)} or more, one for each species, got {own.records}")
-        sizes = {name: own.records // len(species) + (i < own.records % len(species)) for i, name in enumerate(species)}
+    sizes = dict(cultures.CLASS_SIZES) if own.records is None else cultures.deal(own.records)
     if not str(own.output).lower().endswith(tuple(io.WRITERS)):
         raise InputError(f"{own.output}: expected a file name ending in one of {', '.join(sorted(io.WRITERS))}")
     if own.output.exists():

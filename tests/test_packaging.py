@@ -18,6 +18,11 @@ rng = np.random.default_rng(0)
 X, y = rng.normal(10.0, 1.0, (12, 16, 24)), np.repeat(["a", "b"], 6)
 state = gj.fit(gj.Records.from_arrays(X, y), "warp", seed=0)
 print(gj.sample(state, per_class=5, seed=1), gj.__file__)
+from imblearn.pipeline import make_pipeline
+from sklearn.neighbors import KNeighborsClassifier
+from gcims_jax.sklearn import RecordAugmenter
+pipeline = make_pipeline(RecordAugmenter("mix", random_state=0), KNeighborsClassifier(3)).fit(X.reshape(12, -1), y)
+print(*pipeline.predict(X.reshape(12, -1)[:1]))
 """
 SMALL = [
     "--config.data.path=records.nc", "--config.codec.latent=2", "--config.codec.patch=4", "--config.codec.width=8",
@@ -75,6 +80,7 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path):
     env["PYTHONPATH"] = str(site)
     printed = call(sys.executable, "-c", EXAMPLE)
     assert "10 records of 16 × 24 points, 2 classes" in printed and str(site) in printed
+    assert printed.split()[-1] in ("a", "b")
     gcims_jax = str(site / "bin" / "gcims-jax")
     version = PROJECT["project"].get("version") or re.search(r"^Version: (.*)$", metadata, re.M)[1]
     assert re.search(rf"^gcims-jax +{re.escape(version)}$", call(gcims_jax, "version"), re.M)
@@ -82,6 +88,9 @@ def test_the_wheel_works_in_an_empty_folder(tmp_path):
     printed = call(gcims_jax, "run", "--config", "quickstart", *SMALL)
     assert "20 records of 16 × 24 points, 5 classes" in printed
     assert {"results.json", "report.html", "synthetic.nc"} <= set(os.listdir(empty / "runs" / "quickstart"))
+    synthetic = "runs/quickstart/synthetic.nc"
+    call(gcims_jax, "view", "records.nc", synthetic, "--out", "view.html")
+    assert "plotly" in (empty / "view.html").read_text(encoding="utf-8")
     (empty / "mine.py").write_text(
         "from configs import augment\n\n\ndef get_config():\n    return augment.get_config()\n"
     )

@@ -203,6 +203,8 @@ class TestFitAndSample:
             (lambda r: gj.evaluate(r, "mix", modes=None), "study.modes: expected some of proportional, balanced, got None"),
             (lambda r: gj.evaluate(r, "mix", ratios=None), r"evaluate.ratios: expected numbers above 0, got \[None\]"),
             (lambda r: gj.evaluate(r, "mix", codec=5), "evaluate.codec: expected Tucker.*got 5"),
+            (lambda r: gj.simulate(records=2), "records: expected 5 or more, one for each species, got 2"),
+            (lambda r: gj.simulate(records=9, class_sizes={"Escherichia coli": 9}), "records or class_sizes, got both"),
             (lambda r: gj.simulate(n_retention="x"), "n_retention: expected a whole number of 8 or more, got 'x'"),
             (lambda r: gj.simulate(n_batches=1.5), "n_batches: expected a whole number of 1 or more, got 1.5"),
             (lambda r: gj.simulate(class_sizes=5), r"class_sizes: expected records by species, as in \{'Escherichia coli': 20\}, got 5"),

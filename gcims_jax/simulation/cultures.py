@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gcims_jax.errors import InputError
+
 
 class Compound(NamedTuple):
     """One volatile: drift times relative to the RIP, and its retention index."""
@@ -72,6 +74,19 @@ CLASS_SIZES = {
     "Escherichia coli": 66, "Staphylococcus aureus": 54, "Klebsiella pneumoniae": 44,
     "Enterobacter cloacae": 36, "Pseudomonas aeruginosa": 20,
 }  # fmt: skip
+
+
+def deal(records: int) -> dict[str, int]:
+    """So many records for all species, as evenly as can be.
+
+    Raises:
+      InputError: fewer than one for each.
+    """
+    names = list(CLASS_SIZES)
+    if not isinstance(records, int) or records < len(names):
+        raise InputError(f"records: expected {len(names)} or more, one for each species, got {records!r}")
+    return {name: records // len(names) + (i < records % len(names)) for i, name in enumerate(names)}
+
 
 # n-carbon 2-ketones, carbon 5 to 9: retention index against retention time in one published method.
 LADDER_INDEX = np.array([689.0, 784.0, 892.0, 997.0, 1096.0])

@@ -92,7 +92,7 @@ def file(tmp_path):
         (["augment"], "augment: expected records, for example gcims-jax augment my_records.nc, got none"),
         (["ingest", "--input", "x"], "--output: expected a store to make"),
         (["ingest", "--output", "s.zarr"], "--input: expected a folder of files, got none"),
-        (["simulate", "s.nc", "--records", "2"], "--records: expected 5 or more, one for each species, got 2"),
+        (["simulate", "s.nc", "--records", "2"], "records: expected 5 or more, one for each species, got 2"),
         (["simulate", "s.txt"], "s.txt: expected a file name ending in one of"),
         (["simulate", "s.nc", "--seed", "-1"], "seed: expected a whole number from 0 to 4294967295 or one JAX key, got -1"),
         (["simulate", "s.nc", "--records", "many"], "argument --records: invalid int value: 'many'"),
