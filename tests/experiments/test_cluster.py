@@ -7,31 +7,22 @@ import socket
 import jax
 import numpy as np
 import pytest
-from conftest import make_records
+import small_study
 from dask.distributed import LocalCluster
 from in_process import launch
 
-from configs import base
-from experiments import augmentation, cells, cluster, remote, settings, studies, workdir
+from experiments import augmentation, cells, cluster, remote, studies, workdir
 from experiments.job import Job
-from gcims_jax import InputError, io
+from gcims_jax import InputError
 from gcims_jax.evaluation import study
 from gcims_jax.generators import codecs
 
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "records.nc"
-    io.write(make_records((18, 9)), path)
-    config = base.get_config()
-    config.data.path = str(path)
-    config.codec.latent = 3
-    config.protocol.folds = 3
-    config.study.ratios = (1.0,)
-    config.classifier.trees = 5
-    config.study.classifiers = ("pca_rf",)
-    config.study.candidates = ("class_weights", "latent_rda")
-    return settings.prepare(config)
+    return small_study.prepare(
+        tmp_path_factory.mktemp("data"), 3, classifiers=("pca_rf",), candidates=("class_weights", "latent_rda")
+    )
 
 
 @pytest.fixture(scope="module")

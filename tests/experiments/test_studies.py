@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import small_study
 import xarray as xr
 from conftest import make_records
 
@@ -17,18 +18,8 @@ from gcims_jax.evaluation.candidates import COPIES, PLAIN
 
 @pytest.fixture(scope="module")
 def setup(tmp_path_factory):
-    path = tmp_path_factory.mktemp("data") / "records.nc"
-    io.write(make_records((18, 9)), path)
-    config = base.get_config()
-    config.data.path = str(path)
-    config.codec.latent = 3
-    config.protocol.folds = 2
-    config.study.ratios = (1.0,)
-    config.study.inner_splits = 1
-    config.classifier.trees = 5
-    config.study.candidates = ("class_weights", "latent_rda", "noise")
-    config.study.records_per_class = (4, 0)
-    return settings.prepare(config)
+    candidates = ("class_weights", "latent_rda", "noise")
+    return small_study.prepare(tmp_path_factory.mktemp("data"), 2, candidates=candidates, records_per_class=(4, 0))
 
 
 @pytest.mark.parametrize("experiment", ["leaderboard", "ratio", "minority", "learning_curve"])
