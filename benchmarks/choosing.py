@@ -18,7 +18,7 @@ import numpy as np
 from configs import base
 from experiments import cells, data, settings
 from gcims_jax.errors import InputError
-from gcims_jax.evaluation import choice
+from gcims_jax.evaluation import choice, metrics
 from gcims_jax.evaluation.answers import FoldAnswers, dose_of
 from gcims_jax.evaluation.choice import RULES, Inner
 
@@ -52,8 +52,7 @@ def prepare(path: str, misalignment: float, each: int, draws: int, seed: int) ->
 
 def balanced(labels_N: np.ndarray, predicted_M: Sequence[int], test: np.ndarray) -> float:
     """Balanced accuracy of one draw."""
-    labels_M, right_M = labels_N[test], labels_N[test] == np.asarray(predicted_M)
-    return float(np.mean([right_M[labels_M == k].mean() for k in np.unique(labels_M)]))
+    return metrics.score(labels_N[test], np.asarray(predicted_M), labels_N.max() + 1).balanced_accuracy
 
 
 def with_splits(fold: FoldAnswers, splits: int) -> FoldAnswers:

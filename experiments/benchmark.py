@@ -52,10 +52,17 @@ def _run(argv: list[str]) -> None:
     folder = Path(own.workdir)
     sets = _sets(config)
     check_place(folder, "choose another --workdir", folder=True)
-    plans, digests = [], {}
+    software = workdir.about_software()
+    made_by = {**software["versions"], "code": workdir.code_version()}
+    about = {**software, "device": settings.describe_device(), "seed": config.seed}
+    plans, identities = [], {}
     for name, changed in sets.items():
         setup = _prepare(config, name, changed)
-        digests[name] = settings.about_data(setup)["values"]
+        identities[name] = {
+            "config": _what_makes_cells(config),
+            "data": settings.about_data(setup),
+            "software": made_by,
+        }
         for each in map(int, config.benchmark.per_class):
             try:
                 plans.append((name, each, _with(setup, each, config)))
@@ -63,17 +70,14 @@ def _run(argv: list[str]) -> None:
                 print(f"{name}, {each} a class: left out, the set is too small", flush=True)
     if not plans:
         raise InputError("benchmark: expected one or more sets with enough records, got none; take smaller per_class")
-    software = workdir.about_software()
-    made_by = {**software["versions"], "code": workdir.code_version()}
-    identity = {"config": _what_makes_cells(config), "data": digests, "software": made_by}
-    about = {**software, "device": settings.describe_device(), "seed": config.seed}
-    workdir.claim(folder, identity=identity, about=about)
+    for name in dict.fromkeys(name for name, *_ in plans):  # a set is a run of its own: others may be added later
+        workdir.claim(folder / _slug(name), identity=identities[name], about=about)
     rows = []
     with Progress() as progress:
         progress.expect(sum(len(setup.folds) * len(setup.study.with_copies()) for *_, setup in plans))
         for name, each, setup in plans:
             found = _score(
-                setup, folder / "checkpoints" / f"{'_'.join(name.split())}_{each:03d}", progress, f"{name}, {each}"
+                setup, folder / _slug(name) / "checkpoints" / f"class_{each:03d}", progress, f"{name}, {each}"
             )
             rows.append({"set": name, "per_class": each, **found})
             print(page.line(rows[-1]), flush=True)
@@ -125,6 +129,10 @@ def _what_makes_cells(config: ConfigDict) -> dict[str, Any]:
     own = config.to_dict()
     del own["benchmark"]
     return own
+
+
+def _slug(name: str) -> str:
+    return "_".join(name.split())
 
 
 def _score(setup: Setup, folder: Path, progress: Progress, title: str) -> dict[str, Any]:

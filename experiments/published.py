@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gcims_jax.errors import InputError
+from gcims_jax.evaluation import results
 
 from . import command
 
@@ -121,8 +122,7 @@ def points(value: float) -> str:
 
 def change(comparison: Figures) -> str:
     """The change of accuracy with its interval."""
-    low, high = comparison["ci95"]
-    return f"{points(comparison['delta_accuracy'])} ({points(low)} to {points(high)})"
+    return results.points(comparison["delta_accuracy"], comparison["ci95"])
 
 
 def accuracy(arm: Figures) -> str:

@@ -8,7 +8,8 @@ What varies within a class need not hide it, so whether draws pay, and at which 
 how well a classifier of changed copies of some of its records tells the class of the others (``ridge``). Groups stay whole.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -77,23 +78,29 @@ def fit(
       logarithm: 1 where a logarithm was taken before.
     """
     amounts = Amounts(*units, logarithm=bool(logarithm))
-    found = find.fit(part, amounts=amounts, within=within)
     wanted = list(NUISANCES) if which == ALL else which.split("+")
-    sizes = {name: one.size for name, one in found.sizes.items() if name in wanted}
+    look = functools.partial(find.fit, amounts=amounts, within=within)
     part = part.with_values(np.asarray(part.x_NxRxT, np.float32))
+    found = look(part)
+    sizes = _sizes(found, wanted)
     if size == CHOOSE:
-        size = _choose(key, part, sizes, amounts) if sizes else 0.0
+        size = _choose(key, part, lambda learn: _sizes(look(learn), wanted), amounts) if sizes else 0.0
     sizes = {name: size * one for name, one in sizes.items()} if size else {}
     return Nuisances(part.x_NxRxT, part.labels_N, found, sizes, amounts)
 
 
-def _choose(key: Array, part: Part, sizes: Mapping[str, float], amounts: Amounts) -> float:
+def _sizes(found: Found, wanted: Sequence[str]) -> dict[str, float]:
+    return {name: one.size for name, one in found.sizes.items() if name in wanted}
+
+
+def _choose(key: Array, part: Part, sizes_of: Callable[[Part], Mapping[str, float]], amounts: Amounts) -> float:
     """The size by which held-out records are told best, or 0 where plain copies tell them better.
 
-    The nuisances were found in all of the training part; only how large draws are is told by records that are held out.
+    Nuisances are found again without the groups that are held out.
     """
     split_N = split_groups(numpy_rng(key), part.labels_N, part.groups_N, SPLITS)
-    tried = {size: _scores(key, part, split_N, sizes, size, amounts) for size in (0.0, *SIZES)}
+    without = {int(split): sizes_of(part.take(np.flatnonzero(split_N != split))) for split in np.unique(split_N)}
+    tried = {size: _scores(key, part, split_N, without, size, amounts) for size in (0.0, *SIZES)}
     # What was found is there, so nothing more is asked than that copies do no better.
     if tried[0.0].squared_G.mean() <= min(tried[size].squared_G.mean() for size in SIZES):
         return 0.0
@@ -101,23 +108,28 @@ def _choose(key: Array, part: Part, sizes: Mapping[str, float], amounts: Amounts
 
 
 def _scores(
-    key: Array, part: Part, split_N: np.ndarray, sizes: Mapping[str, float], size: float, amounts: Amounts
+    key: Array,
+    part: Part,
+    split_N: np.ndarray,
+    without: Mapping[int, Mapping[str, float]],
+    size: float,
+    amounts: Amounts,
 ) -> Scores:
-    """How well changed copies of the other splits tell the class of each record, if the class is among them."""
+    """How well copies of the other splits, changed as these are, tell the class of each record, if the class is among them."""
     x_NxRxT, labels_N = part.x_NxRxT, part.labels_N
     classes_K = np.unique(labels_N)
     scores_NxK = np.full((len(labels_N), len(classes_K)), np.nan)
-    changes = {name: size * one for name, one in sizes.items()}
-    if any(NUISANCES[name].does in ("slow", "fast") for name in sizes):
-        # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
-        for name, length in zip(("slow_shift", "fast_shift"), x_NxRxT.shape[1:], strict=True):
-            changes[name] = float(np.hypot(changes.get(name, 0.0), 0.5 / max(length - 1, 1)))
-    for split in np.unique(split_N):
+    for split, sizes in without.items():
+        changes = {name: size * one for name, one in sizes.items()}
+        if any(NUISANCES[name].does in ("slow", "fast") for name in sizes):
+            # Interpolation smooths noise, which helps whatever moves; so every size, none too, moves by half a point more.
+            for name, length in zip(("slow_shift", "fast_shift"), x_NxRxT.shape[1:], strict=True):
+                changes[name] = float(np.hypot(changes.get(name, 0.0), 0.5 / max(length - 1, 1)))
         learn = np.flatnonzero(split_N != split)
         held = np.flatnonzero((split_N == split) & np.isin(labels_N, labels_N[learn]))
         if not len(held):
             continue
-        pick_key, change_key = jax.random.split(jax.random.fold_in(key, int(split)))
+        pick_key, change_key = jax.random.split(jax.random.fold_in(key, split))
         known_K, counts_K = np.unique(labels_N[learn], return_counts=True)
         owner_C = learn[pick(pick_key, labels_N[learn], np.repeat(known_K, COPIES * counts_K.max()))]
         copies_CxRxT = draw.change(change_key, x_NxRxT[owner_C], changes, amounts)

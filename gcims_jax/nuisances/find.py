@@ -22,11 +22,9 @@ from gcims_jax.parts import Part
 
 LEVEL = 0.05  # chance that any nuisance is found where there is none
 MINOR = 0.05  # of what all nuisances explain; what explains less is what first order leaves over of the others
-WITHIN = ("class", "group")
-
-
 SHARE = 0.02  # of the variance within classes; what explains less makes no difference to a classifier
 CLEAR = 2.0  # of what filler and noise do along the directions of a nuisance; below that it makes no difference
+WITHIN = ("class", "group")
 
 
 class Size(NamedTuple):
@@ -230,9 +228,7 @@ def _clarity(model: _Model, j: int, tested: int) -> float:
 def _evidence(at: variance.Slopes, variance_J: np.ndarray, unit_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of the efficient score of every nuisance: t over units, and the gain in likelihood that it promises."""
     used = np.flatnonzero(variance_J > 0.0)
-    scale_A = 1.0 / np.sqrt(np.diag(at.fisher_JxJ)[used])
-    scaled_AxA = at.fisher_JxJ[np.ix_(used, used)] * scale_A * scale_A[:, None]
-    inverse_AxA = np.linalg.pinv(scaled_AxA, rcond=1e-10, hermitian=True) * scale_A * scale_A[:, None]
+    inverse_AxA = _inverse(at, used)
     score_NxJ = at.score_NxJ - at.score_NxJ[:, used] @ inverse_AxA @ at.fisher_JxJ[used]
     score_UxJ, expected_UxJ = _sums(score_NxJ, unit_N), _sums(at.expected_NxJ, unit_N)
     # A nuisance that the others can take the place of has no score left but rounding.
@@ -264,15 +260,20 @@ def _t(values_UxJ: np.ndarray) -> np.ndarray:
 def _errors(at: variance.Slopes, variance_J: np.ndarray, unit_N: np.ndarray) -> np.ndarray:
     """Standard errors of the variances from how the scores of units scatter (sandwich); 0 for those that are 0."""
     used = np.flatnonzero(variance_J > 0.0)
-    scale_A = 1.0 / np.sqrt(np.diag(at.fisher_JxJ)[used])
-    scaled_AxA = at.fisher_JxJ[np.ix_(used, used)] * scale_A * scale_A[:, None]
-    inverse_AxA = np.linalg.pinv(scaled_AxA, rcond=1e-10, hermitian=True) * scale_A * scale_A[:, None]
+    inverse_AxA = _inverse(at, used)
     score_UxA = _sums(at.score_NxJ[:, used], unit_N)
     units = len(score_UxA)
     error_J = np.zeros(len(variance_J))
     spread_AxA = score_UxA.T @ score_UxA * units / max(units - 1, 1)
     error_J[used] = np.sqrt(np.maximum(np.diag(inverse_AxA @ spread_AxA @ inverse_AxA), 0.0))
     return error_J
+
+
+def _inverse(at: variance.Slopes, used: np.ndarray) -> np.ndarray:
+    """Inverse of the information of what is in the model, whatever its scale."""
+    scale_A = 1.0 / np.sqrt(np.diag(at.fisher_JxJ)[used])
+    scaled_AxA = at.fisher_JxJ[np.ix_(used, used)] * scale_A * scale_A[:, None]
+    return np.linalg.pinv(scaled_AxA, rcond=1e-10, hermitian=True) * scale_A * scale_A[:, None]
 
 
 def _sums(values_NxJ: np.ndarray, unit_N: np.ndarray) -> np.ndarray:

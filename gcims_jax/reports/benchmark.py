@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from gcims_jax.errors import counted
+from gcims_jax.evaluation import results
 from gcims_jax.reports.blocks import verdict_block
 from gcims_jax.reports.page import GREY, SYNTHETIC, grid, image, render_page, save_figures, table, write_page
 
@@ -18,8 +19,7 @@ def points(change: dict[str, Any]) -> str:
     """A change in points with its interval."""
     if change["ci95"] is None:
         return f"{100 * change['mean']:+.1f}"
-    low, high = change["ci95"]
-    return f"{100 * change['mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return results.points(change["mean"], change["ci95"])
 
 
 def line(row: Row) -> str:

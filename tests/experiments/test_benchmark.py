@@ -15,6 +15,11 @@ SMALL = [
 ]  # fmt: skip
 
 
+def kept(folder):
+    """Files of cells."""
+    return sorted(folder.glob("*/checkpoints/**/*.json"))
+
+
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(benchmark, "SIMULATED", {"n_retention": 24, "n_drift": 64, "each": 8})
@@ -22,11 +27,15 @@ def small(monkeypatch):
 
 def test_sets_are_scored_kept_and_shown(small, tmp_path, capsys):
     io.write(make_records((12, 8)), tmp_path / "mine.nc")
+    small_one = [*SMALL, f"--workdir={tmp_path / 'w'}", "--config.benchmark.sets=channel gains"]
+    assert benchmark.main(small_one) == 0
+    first = {cell: cell.read_bytes() for cell in kept(tmp_path / "w")}
     of = [
         *SMALL, f"--workdir={tmp_path / 'w'}", f"--config.benchmark.files={tmp_path / 'mine.nc'}",
         "--config.benchmark.sets=channel gains,batches unequal by class",
     ]  # fmt: skip
     assert benchmark.main(of) == 0
+    assert first and {cell: cell.read_bytes() for cell in first} == first  # more sets go on beside those that are there
     printed = capsys.readouterr().out
     assert "mine, 90 a class: left out" in printed and "channel gains, 3 a class: best plain" in printed
     summary = json.loads((tmp_path / "w" / "results.json").read_text())
@@ -42,7 +51,7 @@ def test_sets_are_scored_kept_and_shown(small, tmp_path, capsys):
     page = (tmp_path / "w" / "report.html").read_text()
     assert summary["sentence"] in page and "channel gains, 3 records a class" in page
 
-    cells = sorted((tmp_path / "w" / "checkpoints").rglob("*.json"))
+    cells = kept(tmp_path / "w")
     before = {cell: cell.read_bytes() for cell in cells[1:]}
     cells[0].unlink()
     assert benchmark.main(of) == 0
